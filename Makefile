@@ -1,0 +1,79 @@
+# Everything the project does, a sentence each: make help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+HOME_DIR ?= $(HOME)/.trellis
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run up down test test-kafka test-all check format proto schema migrate lock clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
+
+$(VENV)/.uv: requirements-build.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Trellis needs Python 3.11 or newer; say which with PYTHON=…"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv requirements.lock pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.run ## Make the environment for running, from the hash-pinned lock
+setup-dev: $(VENV)/.dev ## Make the environment for developing
+
+run: setup ## Run the whole platform on this machine (PORT=, HOME_DIR=, or your files: ROSTER= FRAMEWORK= FORMS= ANSWERS=)
+	@exec $(BIN)/trellis run --port $(PORT) --home "$(HOME_DIR)" \
+	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") \
+	  $(if $(FORMS),--forms "$(FORMS)") $(if $(ANSWERS),--answers "$(ANSWERS)")
+
+up: setup ## Run the same services on Apache Kafka and PostgreSQL, a process each
+	@exec $(BIN)/trellis up --port $(PORT) --home "$(HOME_DIR)"
+
+down: setup ## Stop what make up started
+	@exec $(BIN)/trellis down --home "$(HOME_DIR)"
+
+test: setup-dev ## Run every test that needs no Kafka and no long time
+	$(BIN)/python -m pytest -m "not kafka and not long"
+
+test-kafka: setup-dev ## Run the tests on a real Kafka broker (Java 17 and Maven)
+	$(BIN)/python -m pytest -m "kafka and not long"
+
+test-all: setup-dev ## Run everything at full size, with the repetitions
+	$(BIN)/python -m pytest -m "kafka or not kafka"
+
+check: setup-dev ## Format, lint, types, boundaries, proto, schema: nothing is written
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
+	$(BIN)/python -m services.gateway.schema --check
+	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka and not long"
+
+format: setup-dev ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: setup-dev ## Generate shared/events_pb from proto/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=shared/events_pb --mypy_out=shared/events_pb $$(cd proto && find trellis -name "*.proto")
+
+schema: setup-dev ## Write schema.graphql from the code
+	$(BIN)/python -m services.gateway.schema
+
+lock: ## Resolve the dependencies anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header requirements-build.in -o requirements-build.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove the environment and everything generated
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
