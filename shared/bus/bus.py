@@ -1,4 +1,4 @@
-"""What every bus promises, whichever carries the facts: Apache Kafka (kafka.py) or the outboxes themselves (embedded.py).
+"""What every bus promises, whichever carries the facts: Kafka (kafka.py) or the outboxes themselves (embedded.py).
 
 Delivery is at least once and in order per (type, bucket); that effects happen once is the inbox's work.
 shared/testing/bus_conformance.py holds every bus to these words.
