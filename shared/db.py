@@ -1,0 +1,233 @@
+"""PostgreSQL, one transaction at a time.
+
+A `Transaction` is a session, a caller, and what will be announced. It names its district before anything else, commits
+once, and owns the only COPY: SQLAlchemy begins lazily, so a COPY on a connection that has not begun would run outside.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from google.protobuf.message import Message
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+
+from shared import crash, events, telemetry
+from shared.auth import Caller, Purpose
+from shared.errors import Unavailable
+
+_NOBODY = Caller(UUID(int=0), "nobody", frozenset(), Purpose.INTEGRATION)
+_BECOME = text("SELECT set_config('app.district', :district, true), set_config('app.schools', :schools, true)")
+_AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A fact that refers to something not yet seen."""
+
+    district: UUID
+    needs: str
+    type: str
+    payload: bytes
+    cause: str | None
+
+
+class Transaction:
+    """Everything that happens together. Made by `Database`; committed by it; never by its users."""
+
+    def __init__(self, connection: AsyncConnection, raw: Any, source: str) -> None:
+        self.caller = _NOBODY
+        self.cause: str | None = None
+        self.waiting: list[Waiting] = []
+        self.arrivals: list[str] = []
+        self._connection = connection
+        self._raw: asyncpg.Connection[asyncpg.Record] = raw
+        self._source = source
+        self._session: AsyncSession | None = None
+        self._announced: list[events.Envelope] = []
+        self._temporaries: set[str] = set()
+
+    @property
+    def session(self) -> AsyncSession:
+        """For SQLModel statements; the same transaction as everything else here."""
+        if self._session is None:
+            self._session = AsyncSession(bind=self._connection, expire_on_commit=False, autoflush=False)
+        return self._session
+
+    async def become(self, caller: Caller, *, cause: str | None = None) -> None:
+        """Speak for this caller from here on: row-level security follows."""
+        schools = "" if caller.schools is None else ",".join(str(school) for school in caller.schools) or str(UUID(int=0))
+        await self._connection.execute(_BECOME, {"district": str(caller.district), "schools": schools})
+        self.caller = caller
+        self.cause = cause
+
+    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        return list(await self._raw.fetch(sql, *values))
+
+    async def fetchrow(self, sql: str, *values: Any) -> asyncpg.Record | None:
+        return await self._raw.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        return await self._raw.fetchval(sql, *values)
+
+    async def run(self, sql: str, *values: Any) -> str:
+        """Run a statement; its command tag, e.g. `UPDATE 3`."""
+        return str(await self._raw.execute(sql, *values))
+
+    async def changed(self, sql: str, *values: Any) -> int:
+        """Run a statement; how many rows it touched."""
+        tag = await self.run(sql, *values)
+        return int(tag.rpartition(" ")[2])
+
+    async def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        await self._raw.executemany(sql, rows)
+
+    async def copy(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, schema: str | None = None
+    ) -> None:
+        """COPY rows into a stage. PostgreSQL refuses COPY into a table with row-level security."""
+        await self._raw.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
+
+    async def temp(self, name: str, columns: str) -> None:
+        """A stage of this session alone, emptied at commit, made once per connection."""
+        made: set[str] = (await self._connection.get_raw_connection()).info.setdefault("temporaries", set())
+        if name not in made and name not in self._temporaries:
+            await self._raw.execute(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
+            self._temporaries.add(name)
+
+    def announce(self, event: type[Message], facts: Iterable[Message]) -> None:
+        """These facts happened, if and only if this transaction commits."""
+        self._announced += events.envelopes(
+            event,
+            facts,
+            source=self._source,
+            district=self.caller.district,
+            traceparent=telemetry.traceparent(),
+            cause=self.cause,
+        )
+
+    def wait(self, event: type[Message], fact: Message, needs: str) -> None:
+        """This fact refers to something not yet seen; hear it again when `needs` has arrived."""
+        payload = events.payload_of(event, [fact])
+        self.waiting.append(Waiting(self.caller.district, needs, events.type_of(event), payload, self.cause))
+
+    def arrived(self, needs: Iterable[str]) -> None:
+        """What others may have been waiting for is here now."""
+        self.arrivals += needs
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Everything inside happens together or not at all, announcements too."""
+        before = len(self._announced), len(self.waiting), len(self.arrivals), self.caller, self.cause
+        try:
+            async with self._connection.begin_nested():
+                yield
+                await self._flush()
+        except BaseException:
+            announced, waiting, arrivals, self.caller, self.cause = before
+            del self._announced[announced:], self.waiting[waiting:], self.arrivals[arrivals:]
+            raise
+
+    async def _flush(self) -> None:
+        if self._session is not None:
+            await self._session.flush()
+
+    async def _finish(self) -> None:
+        await self._flush()
+        if self._announced:
+            await self._raw.copy_records_to_table(
+                "outbox",
+                columns=[
+                    "envelope", "type", "source", "district", "bucket", "facts",
+                    "payload", "traceparent", "cause", "created_at",
+                ],
+                records=[
+                    (e.id, e.type, e.source, e.district, e.bucket, e.facts, e.payload, e.traceparent, e.cause, e.time)
+                    for e in self._announced
+                ],
+            )  # fmt: skip
+            await self._raw.execute("SELECT pg_notify('outbox', '')")
+
+
+@contextmanager
+def _said_truly() -> Iterator[None]:
+    """A database that is away is Unavailable, however the drivers put it."""
+    try:
+        yield
+    except (*_AWAY, PoolTimeout) as away:
+        raise Unavailable("The database does not answer.") from away
+    except DBAPIError as away:
+        if away.connection_invalidated or isinstance(away.orig, _AWAY) or isinstance(away.__cause__, _AWAY):
+            raise Unavailable("The database does not answer.") from away
+        raise
+
+
+class Database:
+    """A service's own database, reached as a role that owns nothing."""
+
+    def __init__(self, dsn: str, *, name: str, pool_size: int = 5) -> None:
+        self.dsn = dsn
+        self.name = name
+        self.pool_size = pool_size
+        self._engine = create_async_engine(
+            dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={"command_timeout": 300, "server_settings": {"application_name": f"trellis-{name}"}},
+        )
+
+    @asynccontextmanager
+    async def transaction(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:
+        """Read and write on the caller's behalf; commits once, when the block ends."""
+        async with self._begin(caller, cause, read_only=False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def reading(self, caller: Caller) -> AsyncIterator[Transaction]:
+        """Read only, on the caller's behalf."""
+        async with self._begin(caller, None, read_only=True) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Transaction]:
+        """A transaction of no district, for the tables that belong to none (outbox, inbox, stages)."""
+        async with self._begin(_NOBODY, None, read_only=False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _begin(self, caller: Caller, cause: str | None, *, read_only: bool) -> AsyncIterator[Transaction]:
+        with telemetry.span(f"{self.name} transaction"), _said_truly():
+            async with self._engine.connect() as connection:
+                if read_only:
+                    await connection.execution_options(postgresql_readonly=True)
+                async with connection.begin():
+                    pooled = await connection.get_raw_connection()
+                    tx = Transaction(connection, pooled.driver_connection, self.name)
+                    await tx.become(caller, cause=cause)
+                    yield tx
+                    await tx._finish()
+                    crash.point("W1")
+                pooled.info.setdefault("temporaries", set()).update(tx._temporaries)
+
+    async def raw(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection of one's own, outside the pool, for LISTEN and advisory locks."""
+        with _said_truly():
+            return await asyncpg.connect(self.dsn, timeout=10)
+
+    async def close(self) -> None:
+        await self._engine.dispose()

@@ -1,0 +1,82 @@
+"""Traces, metrics and logs: one request can be followed from the edge to the last listener.
+
+Logs are one JSON object a line: a constant event, values as fields, ids and never names.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+from opentelemetry import context, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge, Histogram
+
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("trellis")
+
+HTTP_SECONDS = Histogram(
+    "trellis_http_seconds", "Time to answer a request.", ["service", "method", "route", "status"]
+)
+FACTS_SENT = Counter("trellis_facts_sent_total", "Facts handed to the bus.", ["service", "type"])
+FACTS_HEARD = Counter("trellis_facts_heard_total", "Facts that took effect.", ["listener", "type"])
+FACTS_PARKED = Counter("trellis_facts_parked_total", "Facts that could not be processed.", ["listener", "type"])
+OUTBOX_WAITING = Gauge("trellis_outbox_unsent", "Envelopes the relay saw unsent in its last look.", ["service"])
+
+
+class _Logged(SpanExporter):
+    """Spans as log lines, for those who keep no trace store."""
+
+    def export(self, spans: "list[ReadableSpan] | tuple[ReadableSpan, ...]") -> SpanExportResult:  # type: ignore[override]
+        log = structlog.get_logger("trace")
+        for span in spans:
+            spoken = span.get_span_context()
+            if spoken is not None and span.start_time is not None and span.end_time is not None:
+                log.info(
+                    "span",
+                    name=span.name,
+                    trace_id=f"{spoken.trace_id:032x}",
+                    span_id=f"{spoken.span_id:016x}",
+                    milliseconds=(span.end_time - span.start_time) / 1e6,
+                )
+        return SpanExportResult.SUCCESS
+
+
+def configure(service: str, *, level: str = "INFO", traces: bool = False) -> None:
+    """Set up logs (JSON lines on stderr) and, if asked, spans among them. Once per process."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    if traces:
+        provider.add_span_processor(SimpleSpanProcessor(_Logged()))
+    trace.set_tracer_provider(provider)
+
+
+@contextmanager
+def span(name: str, *, parent: str | None = None, headers: Mapping[str, str] | None = None) -> Iterator[trace.Span]:
+    """A span; its parent is the one around it, or the given `traceparent`, or the one in the request's headers."""
+    carried = {"traceparent": parent} if parent else dict(headers or {})
+    around = _propagator.extract(carried) if "traceparent" in carried else context.get_current()
+    with _tracer.start_as_current_span(name, context=around) as made:
+        yield made
+
+
+def traceparent() -> str | None:
+    """The current trace as a W3C `traceparent`, or None outside of one."""
+    carried: dict[str, str] = {}
+    _propagator.inject(carried)
+    return carried.get("traceparent")
