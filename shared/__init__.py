@@ -1,1 +1,1 @@
-"""The shared kernel: transactions, facts, buses, doors. It knows PostgreSQL and Kafka; it has never heard of a student."""
+"""The shared kernel: transactions, facts, buses, doors. It knows PostgreSQL and Kafka, and no student."""

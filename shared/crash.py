@@ -48,3 +48,7 @@ def armed(name: str, *, time: int = 1) -> Iterator[None]:
         yield
     finally:
         _raising.pop(name, None)
+
+
+def is_armed(name: str) -> bool:
+    return name in _raising or name in _killing

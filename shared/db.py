@@ -61,6 +61,11 @@ class Transaction:
         self._temporaries: set[str] = set()
 
     @property
+    def connection(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """The driver's own connection, for what a bus must do inside this transaction."""
+        return self._raw
+
+    @property
     def session(self) -> AsyncSession:
         """For SQLModel statements; the same transaction as everything else here."""
         if self._session is None:
@@ -69,7 +74,9 @@ class Transaction:
 
     async def become(self, caller: Caller, *, cause: str | None = None) -> None:
         """Speak for this caller from here on: row-level security follows."""
-        schools = "" if caller.schools is None else ",".join(str(school) for school in caller.schools) or str(UUID(int=0))
+        schools = (
+            "" if caller.schools is None else ",".join(str(school) for school in caller.schools) or str(UUID(int=0))
+        )
         await self._connection.execute(_BECOME, {"district": str(caller.district), "schools": schools})
         self.caller = caller
         self.cause = cause

@@ -53,8 +53,8 @@ def bucket_of(key: bytes) -> int:
     return zlib.crc32(key) % BUCKETS
 
 
-@cache
 def type_of(event: type[Message]) -> str:
+    """The full name of an event's message: the CloudEvents type, and the topic."""
     return str(event.DESCRIPTOR.full_name)
 
 
@@ -68,24 +68,21 @@ def class_of(type_name: str) -> type[Message]:
     return found
 
 
-@cache
-def _key_field(event: type[Message]) -> str:
-    return str(event.DESCRIPTOR.fields_by_name["facts"].message_type.fields_by_number[2].name)
-
-
 def key_of(event: type[Message], fact: Message) -> bytes:
     """The key whose order is kept: field 2 of the fact."""
-    key: bytes = getattr(fact, _key_field(event))
+    field = event.DESCRIPTOR.fields_by_name["facts"].message_type.fields_by_number[2].name
+    key: bytes = getattr(fact, field)
     return key
 
 
 def facts_of(type_name: str, payload: bytes) -> Sequence[Any]:
     """The facts inside an envelope's payload."""
-    return class_of(type_name).FromString(payload).facts  # type: ignore[attr-defined, no-any-return]  # by convention
+    return class_of(type_name).FromString(payload).facts  # type: ignore[attr-defined,no-any-return]  # every event has `facts`
 
 
 def payload_of(event: type[Message], facts: Iterable[Message]) -> bytes:
-    return event(facts=list(facts)).SerializeToString()  # type: ignore[call-arg]  # every event has `facts`
+    """One event's bytes, holding these facts."""
+    return event(facts=list(facts)).SerializeToString()
 
 
 def envelopes(
@@ -99,8 +96,9 @@ def envelopes(
 ) -> Iterator[Envelope]:
     """Cut facts into envelopes, keeping their order within each bucket."""
     by_bucket: dict[int, list[Message]] = defaultdict(list)
+    key = event.DESCRIPTOR.fields_by_name["facts"].message_type.fields_by_number[2].name
     for fact in facts:
-        by_bucket[bucket_of(key_of(event, fact))].append(fact)
+        by_bucket[bucket_of(getattr(fact, key))].append(fact)
     now = datetime.now(UTC)
     for bucket, several in sorted(by_bucket.items()):
         for some in _slices(several):

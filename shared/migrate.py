@@ -35,7 +35,9 @@ def config(service: str) -> Config:
 
 async def upgrade(owner_dsn: str, service: str, app_role: str) -> None:
     """Upgrade to the newest revision, make the months' partitions, and grant the runtime role its four verbs."""
-    engine = create_async_engine(owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
+    engine = create_async_engine(
+        owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool
+    )
     settings = config(service)
 
     def climb(connection: Connection) -> None:

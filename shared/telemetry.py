@@ -19,9 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("trellis")
 
-HTTP_SECONDS = Histogram(
-    "trellis_http_seconds", "Time to answer a request.", ["service", "method", "route", "status"]
-)
+HTTP_SECONDS = Histogram("trellis_http_seconds", "Time to answer a request.", ["service", "method", "route", "status"])
 FACTS_SENT = Counter("trellis_facts_sent_total", "Facts handed to the bus.", ["service", "type"])
 FACTS_HEARD = Counter("trellis_facts_heard_total", "Facts that took effect.", ["listener", "type"])
 FACTS_PARKED = Counter("trellis_facts_parked_total", "Facts that could not be processed.", ["listener", "type"])

@@ -153,7 +153,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP SCHEMA stage CASCADE")
-    op.execute(
-        "DROP TABLE import_findings, imports, positions, parked, waiting, inbox, outbox"
-    )
+    op.execute("DROP TABLE import_findings, imports, positions, parked, waiting, inbox, outbox")
     op.execute("DROP SEQUENCE outbox_positions")

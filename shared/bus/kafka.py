@@ -1,0 +1,510 @@
+"""The bus of a city: Apache Kafka through aiokafka, whose defaults lose records and whose clients can stall.
+
+This is the only module that may construct an aiokafka client (a test sees to it), so that every setting below holds
+everywhere. Topic = the envelope's type; partition = bucket mod partitions; record key = the bucket; value = payload;
+everything else of the envelope rides in headers with CloudEvents names.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, KafkaError
+from aiokafka.errors import RebalanceInProgressError, UnknownMemberIdError, for_code
+from aiokafka.structs import TopicPartition
+
+from shared import crash
+from shared.bus.bus import Hear
+from shared.errors import Unavailable
+from shared.events import Envelope
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+BATCH_BYTES = 512 * 1024
+LARGEST_RECORD_BYTES = 8 * 1024 * 1024  # one fact can be a whole test form
+REQUEST_SECONDS = 10.0
+PUBLISH_SECONDS = 25.0  # longer than a batch lives in the producer, so that what it gave up is not sent any more
+START_SECONDS = 45.0  # longer than a session: a static member may wait for its own ghost to be declared dead
+STOP_SECONDS = 10.0
+SESSION_SECONDS = 20.0
+HEARING_SECONDS = 900.0  # what one batch and its back-offs may take before the group gives the partitions away
+POLL_SECONDS = 0.5
+RECORDS_PER_POLL = 500
+FACTS_PER_BATCH = 5_000
+FIRST_BACK_OFF_SECONDS = 0.2
+LONGEST_BACK_OFF_SECONDS = 15.0
+STALL_SECONDS = 60.0
+CHECK_SECONDS = 5.0
+
+_MOVED_ON = (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+_TOPIC_EXISTS = 36
+
+
+class BrokerAway(Unavailable):
+    """Kafka does not answer at the moment; try again."""
+
+
+class Stalled(Exception):
+    """This listener hears nothing although there is something to hear. End the process; a new one will hear it."""
+
+
+class NotAnEnvelope(Exception):
+    """A record without the headers of an envelope: somebody else wrote into our topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where Kafka is, and how to get in."""
+
+    bootstrap_servers: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def access(self) -> dict[str, Any]:
+        """The arguments that every kind of client takes."""
+        shared: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+        }
+        if "SSL" in self.security_protocol:
+            shared["ssl_context"] = ssl.create_default_context()
+        if self.security_protocol.startswith("SASL"):
+            shared |= {"sasl_mechanism": self.sasl_mechanism}
+            shared |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
+        return shared
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it shall be. The number of partitions is fixed at creation: order per key depends on it."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Envelopes that came together from Kafka, and up to where they reach in each partition."""
+
+    envelopes: Sequence[Envelope]
+    upto: Mapping[TopicPartition, int]
+
+    async def mark(self, tx_connection: object) -> None:
+        """Nothing: offsets are committed to Kafka after the transaction, and the inbox absorbs what comes again."""
+
+
+class KafkaBus:
+    """Publishes for one service and listens for it. `instance` tells its processes apart, and survives a restart."""
+
+    def __init__(self, cluster: Cluster, *, name: str, instance: str = "0", stall_seconds: float = STALL_SECONDS):
+        self._cluster = cluster
+        self._name = name
+        self._instance = instance
+        self._stall_seconds = stall_seconds
+        self._publishing = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Return when every one is durable on all in-sync replicas. Raises Unavailable.
+
+        One batch per partition is under way at a time, and the next leaves when it is acknowledged: whatever fails,
+        no later envelope can overtake an earlier one of its bucket.
+        """
+        async with self._publishing:
+            if self._closed:
+                raise BrokerAway("This bus is closed.")
+            try:
+                await self._publish(envelopes)
+            except (KafkaError, OSError, TimeoutError) as error:
+                await self._drop_producer()
+                log.warning("publish_failed", bus=self._name, error=repr(error))
+                raise BrokerAway from error
+
+    async def _publish(self, envelopes: Sequence[Envelope]) -> None:
+        producer = await self._started_producer()
+        queues: dict[tuple[str, int], list[Envelope]] = defaultdict(list)
+        for envelope in envelopes:
+            partitions = await within(REQUEST_SECONDS, producer.partitions_for(envelope.type))
+            queues[envelope.type, envelope.bucket % len(partitions)].append(envelope)
+        batches = {at: _batches(producer, queue) for at, queue in queues.items()}
+        while batches:
+            under_way = []
+            for (topic, partition), waiting in list(batches.items()):
+                batch = next(waiting, None)
+                if batch is None:
+                    del batches[topic, partition]
+                else:
+                    under_way.append(await producer.send_batch(batch, topic, partition=partition))
+            await _all_acknowledged(under_way)
+
+    async def _started_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **self._cluster.access(),
+                client_id=f"{self._name}-{self._instance}",
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=LARGEST_RECORD_BYTES,
+                linger_ms=5,
+            )
+            try:
+                await within(START_SECONDS, producer.start())
+            except BaseException:
+                await self._let_go(producer)
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        """After any failure the next publish starts with a new one: an idempotent producer can stick for ever."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await self._let_go(producer)
+
+    async def _let_go(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+        """Stop a client, but wait for it only so long: it may hang while the broker is away."""
+        leaving = asyncio.create_task(client.stop())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._left)
+        await asyncio.wait({leaving}, timeout=STOP_SECONDS)
+
+    def _left(self, leaving: "asyncio.Task[None]") -> None:
+        self._leaving.discard(leaving)
+        if not leaving.cancelled() and (error := leaving.exception()) is not None:
+            log.info("client_did_not_stop_cleanly", bus=self._name, error=repr(error))
+
+    async def listen(self, listener: str, types: Sequence[str], hear: Hear) -> None:
+        """Hand these types to hear() until cancelled; one call per listener in a process.
+
+        Raises Stalled when the client hears nothing although there is something to hear.
+        """
+        back_off = FIRST_BACK_OFF_SECONDS
+        while True:
+            try:
+                async with self._consumer(listener, types) as consumer:
+                    back_off = FIRST_BACK_OFF_SECONDS
+                    await self._hear_all(consumer, listener, hear)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("listener_lost_broker", listener=listener, error=repr(error), again_in_seconds=back_off)
+            await asyncio.sleep(back_off)
+            back_off = min(2 * back_off, LONGEST_BACK_OFF_SECONDS)
+
+    @asynccontextmanager
+    async def _consumer(self, listener: str, types: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            **self._cluster.access(),
+            client_id=f"{listener}-{self._instance}",
+            group_id=listener,
+            group_instance_id=f"{listener}-{self._instance}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_records=RECORDS_PER_POLL,
+            max_poll_interval_ms=int(HEARING_SECONDS * 1000),
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            heartbeat_interval_ms=int(SESSION_SECONDS * 1000 / 6),
+            metadata_max_age_ms=30_000,
+        )
+        consumer.subscribe(topics=list(types), listener=_Rebalances(listener))
+        try:
+            await within(START_SECONDS, consumer.start())
+            yield consumer
+        finally:
+            await self._let_go(consumer)
+
+    async def _hear_all(self, consumer: AIOKafkaConsumer, listener: str, hear: Hear) -> None:
+        progress = _Progress(consumer, listener, self._stall_seconds)
+        back_off = FIRST_BACK_OFF_SECONDS
+        while True:
+            polled = await consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+            if not polled:
+                await progress.nothing_came()
+                continue
+            crash.point("C1")
+            if await self._hear_polled(consumer, listener, polled, hear):
+                back_off = FIRST_BACK_OFF_SECONDS
+            else:
+                await asyncio.sleep(back_off)
+                back_off = min(2 * back_off, LONGEST_BACK_OFF_SECONDS)
+            progress.made()
+
+    async def _hear_polled(
+        self, consumer: AIOKafkaConsumer, listener: str, polled: Mapping[TopicPartition, Sequence[Any]], hear: Hear
+    ) -> bool:
+        """Hear what was fetched, batch by batch; when one is not heard, go back to where it begins."""
+        unheard = {at: records[0].offset for at, records in polled.items()}
+        for batch in _deliveries(polled):
+            try:
+                if batch.envelopes:
+                    await hear(batch)
+            except Exception as error:
+                log.warning("batch_not_heard", listener=listener, envelopes=len(batch.envelopes), error=repr(error))
+                _go_back(consumer, unheard)
+                return False
+            crash.point("C4")
+            unheard |= batch.upto
+            try:
+                await within(REQUEST_SECONDS, consumer.commit(dict(batch.upto)))
+            except _MOVED_ON as error:  # whoever has these partitions now hears them again, and the inbox absorbs them
+                log.info("offsets_not_committed", listener=listener, error=repr(error))
+        return True
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        async with self._publishing:
+            self._closed = True
+            await self._drop_producer()
+            if self._leaving:
+                await asyncio.wait(set(self._leaving), timeout=STOP_SECONDS)
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
+    """Says what moved. Nothing is committed here: what was heard is committed already."""
+
+    def __init__(self, listener: str) -> None:
+        self._listener = listener
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        crash.point("C5")
+        log.debug("partitions_revoked", listener=self._listener, partitions=len(list(revoked)))
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        log.info("partitions_assigned", listener=self._listener, partitions=len(list(assigned)))
+
+
+class _Progress:
+    """Notices a client that hears nothing although there is something to hear."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, listener: str, stall_seconds: float) -> None:
+        self._consumer = consumer
+        self._listener = listener
+        self._stall_seconds = stall_seconds
+        self._last = self._checked = self._answered = time.monotonic()
+
+    def made(self) -> None:
+        """Something was fetched."""
+        self._last = time.monotonic()
+
+    async def nothing_came(self) -> None:
+        """Raises Stalled when something should have; TimeoutError when the broker says nothing for as long."""
+        now = time.monotonic()
+        if now - self._checked < min(CHECK_SECONDS, self._stall_seconds / 4):
+            return
+        self._checked = now
+        try:
+            behind = await within(REQUEST_SECONDS, self._is_behind())
+        except (KafkaError, OSError, TimeoutError):
+            self._last = time.monotonic()
+            if self._last - self._answered > self._stall_seconds:
+                raise TimeoutError("Kafka has not answered this listener") from None
+            return
+        self._answered = time.monotonic()
+        if not behind:
+            self._last = self._answered
+        elif self._answered - self._last > self._stall_seconds:
+            raise Stalled(f"{self._listener} has heard nothing for {self._answered - self._last:.0f} s")
+
+    async def _is_behind(self) -> bool:
+        assigned = self._consumer.assignment()
+        if not assigned:
+            return False
+        ends = await self._consumer.end_offsets(assigned)
+        for at, end in ends.items():
+            if end > await self._consumer.position(at):
+                return True
+        return False
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Wait so long and no longer. What is late is left alone, not cancelled: cancelling breaks aiokafka's clients."""
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.add_done_callback(_look_away)
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return task.result()
+
+
+def _look_away(late: "asyncio.Future[Any]") -> None:
+    if not late.cancelled():
+        late.exception()
+
+
+async def _all_acknowledged(under_way: "Sequence[asyncio.Future[Any]]") -> None:
+    if not under_way:
+        return
+    done, late = await asyncio.wait(under_way, timeout=PUBLISH_SECONDS)
+    for future in late:
+        future.add_done_callback(_look_away)
+    errors = [error for future in done if (error := future.exception()) is not None]
+    if errors:
+        raise errors[0]
+    if late:
+        raise TimeoutError(f"not acknowledged in {PUBLISH_SECONDS:.0f} s")
+
+
+def _batches(producer: AIOKafkaProducer, envelopes: Sequence[Envelope]) -> Iterator[Any]:
+    """One partition's envelopes, in order, in as few batches as fit; each is made when it is its turn."""
+    batch = producer.create_batch()
+    for envelope in envelopes:
+        record = record_of(envelope)
+        if batch.append(**record) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(**record)
+    batch.close()
+    yield batch
+
+
+def _deliveries(polled: Mapping[TopicPartition, Sequence[Any]]) -> Iterator[Delivered]:
+    """Batches of a bounded number of facts, in order within each partition."""
+    envelopes: list[Envelope] = []
+    upto: dict[TopicPartition, int] = {}
+    facts = 0
+    for at, records in polled.items():
+        for record in records:
+            try:
+                envelope = envelope_of(record)
+            except NotAnEnvelope as error:
+                log.error(
+                    "record_skipped", topic=at.topic, partition=at.partition, offset=record.offset, why=str(error)
+                )
+                upto[at] = record.offset + 1
+                continue
+            if envelopes and facts + envelope.facts > FACTS_PER_BATCH:
+                yield Delivered(envelopes, upto)
+                envelopes, upto, facts = [], {}, 0
+            envelopes.append(envelope)
+            upto[at] = record.offset + 1
+            facts += envelope.facts
+    if upto:
+        yield Delivered(envelopes, upto)
+
+
+def _go_back(consumer: AIOKafkaConsumer, unheard: Mapping[TopicPartition, int]) -> None:
+    """aiokafka moves on whether or not anything was committed, so go back ourselves."""
+    for at, offset in unheard.items():
+        try:
+            consumer.seek(at, offset)
+        except IllegalStateError:  # taken away meanwhile: its new owner starts at the committed offset
+            log.debug("partition_gone", topic=at.topic, partition=at.partition)
+
+
+def record_of(envelope: Envelope) -> dict[str, Any]:
+    """An envelope as a Kafka record."""
+    headers = [
+        ("ce_id", str(envelope.id).encode()),
+        ("ce_type", envelope.type.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_time", envelope.time.isoformat().encode()),
+        ("district", str(envelope.district).encode()),
+        ("facts", str(envelope.facts).encode()),
+    ]
+    if envelope.traceparent is not None:
+        headers.append(("traceparent", envelope.traceparent.encode()))
+    if envelope.cause is not None:
+        headers.append(("cause", envelope.cause.encode()))
+    return {
+        "timestamp": int(envelope.time.timestamp() * 1000),
+        "key": str(envelope.bucket).encode(),
+        "value": envelope.payload,
+        "headers": headers,
+    }
+
+
+def envelope_of(record: Any) -> Envelope:
+    """A Kafka record as the envelope it was. Raises NotAnEnvelope."""
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    try:
+        return Envelope(
+            id=UUID(headers["ce_id"]),
+            type=headers["ce_type"],
+            source=headers["ce_source"],
+            district=UUID(headers["district"]),
+            bucket=int(record.key),
+            facts=int(headers["facts"]),
+            time=datetime.fromisoformat(headers["ce_time"]),
+            payload=record.value if record.value is not None else b"",
+            traceparent=headers.get("traceparent"),
+            cause=headers.get("cause"),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotAnEnvelope(f"{type(error).__name__}: {error}") from error
+
+
+async def reachable(bootstrap_servers: str) -> bool:
+    """Whether a broker answers there now."""
+    host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1.0)
+        writer.close()
+    except (OSError, TimeoutError):
+        return False
+    try:
+        async with _admin(Cluster(bootstrap_servers)) as admin:
+            answer = await within(REQUEST_SECONDS, admin.describe_cluster())
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    return int(answer["controller_id"]) >= 0
+
+
+async def create_topics(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
+    """Create the topics that are not there yet; their names. Raises Unavailable, also when partitions differ."""
+    wanted = {topic.name: topic for topic in topics}
+    try:
+        async with _admin(cluster) as admin:
+            there = {t["topic"]: len(t["partitions"]) for t in await within(REQUEST_SECONDS, admin.describe_topics())}
+            for name, topic in wanted.items():
+                if there.get(name, topic.partitions) != topic.partitions:
+                    raise Unavailable(
+                        f"Topic {name} has {there[name]} partitions, not {topic.partitions}: order per student would "
+                        "break. Delete it when it is empty, or correct deploy/topics.yaml."
+                    )
+            missing = [topic for name, topic in wanted.items() if name not in there]
+            if missing:
+                asked = [NewTopic(t.name, t.partitions, t.replication, None, dict(t.settings)) for t in missing]
+                answer = await within(3 * REQUEST_SECONDS, admin.create_topics(asked))
+                for name, code, *why in answer.topic_errors:
+                    if code not in (0, _TOPIC_EXISTS):
+                        raise Unavailable(
+                            f"Topic {name} was not created: {why[0] if why and why[0] else for_code(code)}"
+                        )
+            return [topic.name for topic in missing]
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BrokerAway(f"Kafka does not answer at {cluster.bootstrap_servers}.") from error
+
+
+@asynccontextmanager
+async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**cluster.access(), client_id="trellis-topics")
+    try:
+        await within(START_SECONDS, admin.start())
+        yield admin
+    finally:
+        await within(STOP_SECONDS, admin.close())

@@ -1,0 +1,151 @@
+"""The door of every service: health, metrics, errors said once, traces, and the transaction of a request.
+
+The transaction ends before the reply goes out: FastAPI runs code after `yield` when the response has gone, unless the
+dependency's scope is the function.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import crash, errors, inbox, telemetry
+from shared.auth import Caller, Tokens
+from shared.db import Database, Transaction
+from shared.errors import TrellisError, Unauthenticated
+
+log = structlog.get_logger("http")
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+    """An error as problem+json (RFC 9457); `code` is ours, for programs."""
+    headers = {"www-authenticate": 'Bearer realm="trellis"'} if status == 401 else None
+    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _caller(request: Request, authorization: Annotated[str, Header()] = "") -> Caller:
+    tokens: Tokens = request.app.state.tokens
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return tokens.read(token)
+
+
+CallerOf = Annotated[Caller, Depends(_caller)]
+
+
+async def _read(request: Request, caller: CallerOf) -> AsyncIterator[Transaction]:
+    database: Database = request.app.state.database
+    async with database.reading(caller) as tx:
+        yield tx
+
+
+async def _write(request: Request, caller: CallerOf) -> AsyncIterator[Transaction]:
+    database: Database = request.app.state.database
+    async with database.transaction(caller) as tx:
+        yield tx
+    crash.point("W2")
+
+
+Read = Annotated[Transaction, Depends(_read, scope="function")]
+Write = Annotated[Transaction, Depends(_write, scope="function")]
+
+
+def build_app(*, name: str, database: Database, tokens: Tokens, routers: Sequence[APIRouter]) -> FastAPI:
+    """A service's application: its routers, and what every service offers besides."""
+    app = FastAPI(title=f"Trellis {name}", openapi_url=None)
+    app.state.database = database
+    app.state.tokens = tokens
+    answer_errors(app)
+    app.middleware("http")(observed(name))
+    app.include_router(health(database))
+    app.include_router(_causes())
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def health(database: Database) -> APIRouter:
+    """Alive; ready when the database answers; metrics."""
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        async with database.system() as tx:
+            await tx.fetchval("SELECT 1")
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _causes() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/causes/{cause}")
+    async def cause(cause: str, request: Request, tx: Read) -> dict[str, Any]:
+        """What came of an import here: facts by type announced, heard, waiting and parked; and the types heard here."""
+        tx.caller.need("imports:write")
+        listens: Sequence[str] = getattr(request.app.state, "listens", ())
+        return {"listens": list(listens), **await inbox.effects_of(tx, cause)}
+
+    return router
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Translate what went wrong into a status, in one place."""
+
+    @app.exception_handler(TrellisError)
+    async def said(_request: Request, wrong: TrellisError) -> JSONResponse:
+        return problem(wrong.status, wrong.code, wrong.message)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(_request: Request, wrong: RequestValidationError) -> JSONResponse:
+        where = [{"at": ".".join(str(part) for part in one["loc"]), "rule": one["msg"]} for one in wrong.errors()]
+        return problem(422, errors.Invalid.code, "The request does not have the documented form.", problems=where)
+
+    @app.exception_handler(Exception)
+    async def unexpected(_request: Request, _wrong: Exception) -> JSONResponse:
+        return problem(500, TrellisError.code, "Something went wrong on our side.")
+
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def observed(name: str) -> Callable[[Request, Next], Awaitable[Response]]:
+    """A span, a duration and, when something broke, one log line for every request."""
+
+    async def watch(request: Request, call_next: Next) -> Response:
+        begun = time.monotonic()
+        status = 500
+        with telemetry.span(f"{name} {request.method}", headers=request.headers):
+            try:
+                response = await call_next(request)
+                status = response.status_code
+                return response
+            except Exception:
+                log.exception("request failed", service=name, method=request.method)
+                raise
+            finally:
+                route = request.scope.get("route")
+                path = getattr(route, "path", "none")
+                with suppress(ValueError):
+                    telemetry.HTTP_SECONDS.labels(name, request.method, path, str(status)).observe(
+                        time.monotonic() - begun
+                    )
+
+    return watch
