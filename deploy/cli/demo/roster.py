@@ -1,0 +1,168 @@
+"""The district as a OneRoster 1.2 CSV zip (bulk)."""
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+
+from deploy.cli.demo.framework import SUBJECTS
+from deploy.cli.demo.names import FAMILY, GIVEN
+from deploy.cli.demo.people import DISTRICT, YEAR_BEGINS, School, Section, Student
+
+_HEADERS = {
+    "academicSessions": "title type startDate endDate parentSourcedId schoolYear",
+    "orgs": "name type identifier parentSourcedId metadata.sector metadata.latitude metadata.longitude",
+    "courses": "schoolYearSourcedId title courseCode grades orgSourcedId subjects subjectCodes",
+    "classes": "title grades courseSourcedId classCode classType location schoolSourcedId termSourcedIds subjects "
+    "subjectCodes periods",
+    "users": "enabledUser username userIds givenName familyName middleName identifier email sms phone agentSourcedIds "
+    "grades password userMasterIdentifier preferredGivenName preferredMiddleName preferredFamilyName "
+    "primaryOrgSourcedId pronouns",
+    "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
+    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
+    "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
+    "nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces hispanicOrLatinoEthnicity "
+    "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus",
+}
+_FILES = (
+    "academicSessions categories classes classResources courses courseResources demographics enrollments "
+    "lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results "
+    "resultScoreScales roles scoreScales userProfiles userResources users"
+)
+_SUBJECT_CODES = {"M": "02999", "R": "01999"}
+_BEGINS = YEAR_BEGINS.isoformat()
+_YEAR = "SY-2026"
+_TERMS = "SEM-2026-1,SEM-2026-2"
+
+
+class RosterWriter:
+    """Writes the CSV files side by side as the schools come, then packs them; the same rows give the same bytes."""
+
+    def __init__(self, target: Path, seed: int) -> None:
+        self._target = target
+        self._seed = seed
+        self._open = ExitStack()
+        self._streams: list[TextIO] = []
+        self._writers: dict[str, Callable[[Sequence[object]], object]] = {}
+
+    def __enter__(self) -> Self:
+        """Open every file and write what the whole district shares."""
+        self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(dir=self._target.parent)))
+        for name, columns in _HEADERS.items():
+            stream = self._open.enter_context((self._folder / f"{name}.csv").open("w", encoding="utf-8", newline=""))
+            self._streams.append(stream)
+            self._writers[name] = csv.writer(stream).writerow
+            self._writers[name](["sourcedId", "status", "dateLastModified", *columns.split()])
+        self._district()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing but the zip."""
+        self._open.close()
+
+    def _row(self, name: str, sourced_id: str, *values: object) -> None:
+        self._writers[name]((sourced_id, "", "", *values))
+
+    def _district(self) -> None:
+        self._row("academicSessions", _YEAR, "2026-27", "schoolYear", _BEGINS, "2027-06-19", "", "2027")
+        self._row("academicSessions", "SEM-2026-1", "Fall", "semester", _BEGINS, "2027-01-30", _YEAR, "2027")
+        self._row("academicSessions", "SEM-2026-2", "Spring", "semester", "2027-01-30", "2027-06-19", _YEAR, "2027")
+        self._row("orgs", DISTRICT, "Demonstration District", "district", "0000001", "", "district", "", "")
+        for grade in range(3, 9):
+            for subject, title in SUBJECTS.items():
+                course = f"CRS-{subject}{grade}"
+                codes = _SUBJECT_CODES[subject]
+                self._row("courses", course, _YEAR, f"{title} {grade}", course, f"{grade:02d}", DISTRICT, title, codes)
+        self._adult("A0001", "Robin", "Rivera", "districtAdministrator", DISTRICT)
+
+    def _adult(self, sourced_id: str, given: str, family: str, role: str, org: str, children: str = "") -> None:
+        login = f"{given}.{family}.{sourced_id}".lower()
+        person = ("true", login, "", given, family, "", sourced_id, f"{login}@trellis.example", "", "", children)
+        self._row("users", sourced_id, *person, "", "", "", "", "", "", org, "")
+        self._row("roles", f"ROL-{sourced_id}", sourced_id, "primary", role, _BEGINS, "", org, "")
+
+    def school(self, school: School, sections: list[Section]) -> None:
+        """Write one school and everyone in it."""
+        rng = np.random.default_rng([self._seed, 4, school.number])
+        where = (school.sector, f"{school.latitude:.5f}", f"{school.longitude:.5f}")
+        self._row("orgs", school.sourced_id, school.name, "school", f"{school.number + 1:07d}", DISTRICT, *where)
+        self._adult(f"P{school.number + 1:04d}", *self._name(rng), "principal", school.sourced_id)
+        teachers: dict[tuple[str, int], str] = {}
+        for order, section in enumerate(sections):
+            for subject in SUBJECTS:
+                post = ("", order) if section.grade <= 5 else (subject, order // 4)
+                if post not in teachers:
+                    teachers[post] = f"T{school.number + 1:04d}-{len(teachers) + 1:02d}"
+                    self._adult(teachers[post], *self._name(rng), "teacher", school.sourced_id)
+                self._class(section, subject, teachers[post])
+            for student in section.students:
+                self._student(section, student)
+
+    def _name(self, rng: np.random.Generator) -> tuple[str, str]:
+        return GIVEN[int(rng.integers(len(GIVEN)))], FAMILY[int(rng.integers(len(FAMILY)))]
+
+    def _class(self, section: Section, subject: str, teacher: str) -> None:
+        school, grade, title = section.school, section.grade, SUBJECTS[subject]
+        own = section.class_id(subject)
+        course, code = f"CRS-{subject}{grade}", f"{subject}{grade}-{section.number}"
+        room = f"Room {grade}{section.number:02d}"
+        self._row(
+            *("classes", own, f"{title} {grade}, section {section.number}", f"{grade:02d}", course, code, "scheduled"),
+            *(room, school.sourced_id, _TERMS, title, _SUBJECT_CODES[subject], "1" if subject == "M" else "2"),
+        )
+        begins = (_BEGINS, "")
+        self._row("enrollments", f"E-{own}", own, school.sourced_id, teacher, "teacher", "true", *begins)
+        for student in section.students:
+            who = student.sourced_id
+            self._row("enrollments", f"E-{who}-{subject}", own, school.sourced_id, who, "student", "false", *begins)
+
+    def _student(self, section: Section, student: Student) -> None:
+        own, org, grade = student.sourced_id, section.school.sourced_id, f"{section.grade:02d}"
+        agents = ",".join(guardian for guardian, _ in student.guardians)
+        login = own.lower()
+        person = (
+            "true",
+            login,
+            "",
+            student.given_name,
+            student.family_name,
+            "",
+            own,
+            f"{login}@trellis.example",
+            "",
+            "",
+        )
+        self._row("users", own, *person, agents, grade, "", "", "", "", "", org, "")
+        self._row("roles", f"ROL-{own}", own, "primary", "student", _BEGINS, "", org, "")
+        races = ["true" if n == student.race else "false" for n in range(6)]
+        hispanic = "true" if student.hispanic else "false"
+        self._row("demographics", own, student.born.isoformat(), student.sex, *races, hispanic, "", "", "", "")
+        for guardian, given in student.guardians:
+            self._adult(guardian, given, student.family_name, "guardian", org, own)
+
+    def pack(self) -> None:
+        """Put the files into the zip, times fixed."""
+        for stream in self._streams:
+            stream.close()
+        manifest = [("propertyName", "value"), ("manifest.version", "1.0"), ("oneroster.version", "1.2")]
+        manifest += [(f"file.{name}", "bulk" if name in _HEADERS else "absent") for name in _FILES.split()]
+        manifest += [("source.systemName", "Trellis demonstration"), ("source.systemCode", "trellis-demo")]
+        with (self._folder / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows(manifest)
+        with ZipFile(self._target, "w", ZIP_DEFLATED) as packed:
+            for name in ("manifest", *_HEADERS):
+                source = self._folder / f"{name}.csv"
+                entry = ZipInfo(f"{name}.csv", date_time=(2026, 8, 31, 0, 0, 0))
+                entry.compress_type, entry.create_system, entry.external_attr = ZIP_DEFLATED, 3, 0o644 << 16
+                entry.file_size = source.stat().st_size
+                with source.open("rb") as plain, packed.open(entry, "w") as target:
+                    shutil.copyfileobj(plain, target, 1 << 20)
