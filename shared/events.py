@@ -70,9 +70,14 @@ def class_of(type_name: str) -> type[Message]:
 
 def key_of(event: type[Message], fact: Message) -> bytes:
     """The key whose order is kept: field 2 of the fact."""
-    field = event.DESCRIPTOR.fields_by_name["facts"].message_type.fields_by_number[2].name
-    key: bytes = getattr(fact, field)
+    key: bytes = getattr(fact, _key_field(event))
     return key
+
+
+def _key_field(event: type[Message]) -> str:
+    fact = event.DESCRIPTOR.fields_by_name["facts"].message_type
+    assert fact is not None
+    return str(fact.fields_by_number[2].name)
 
 
 def facts_of(type_name: str, payload: bytes) -> Sequence[Any]:
@@ -96,7 +101,7 @@ def envelopes(
 ) -> Iterator[Envelope]:
     """Cut facts into envelopes, keeping their order within each bucket."""
     by_bucket: dict[int, list[Message]] = defaultdict(list)
-    key = event.DESCRIPTOR.fields_by_name["facts"].message_type.fields_by_number[2].name
+    key = _key_field(event)
     for fact in facts:
         by_bucket[bucket_of(getattr(fact, key))].append(fact)
     now = datetime.now(UTC)

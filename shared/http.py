@@ -5,8 +5,7 @@ dependency's scope is the function.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import structlog
@@ -14,6 +13,9 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as ASGIMessage
 
 from shared import crash, errors, inbox, telemetry
 from shared.auth import Caller, Tokens
@@ -64,7 +66,7 @@ def build_app(*, name: str, database: Database, tokens: Tokens, routers: Sequenc
     app.state.database = database
     app.state.tokens = tokens
     answer_errors(app)
-    app.middleware("http")(observed(name))
+    app.add_middleware(Observed, name=name)
     app.include_router(health(database))
     app.include_router(_causes())
     for router in routers:
@@ -123,29 +125,34 @@ def answer_errors(app: FastAPI) -> None:
         return problem(500, TrellisError.code, "Something went wrong on our side.")
 
 
-Next = Callable[[Request], Awaitable[Response]]
+class Observed:
+    """A span, a duration and, when something broke, one log line for every request. Bodies pass untouched."""
 
+    def __init__(self, app: ASGIApp, name: str) -> None:
+        self._app = app
+        self._name = name
 
-def observed(name: str) -> Callable[[Request, Next], Awaitable[Response]]:
-    """A span, a duration and, when something broke, one log line for every request."""
-
-    async def watch(request: Request, call_next: Next) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         begun = time.monotonic()
         status = 500
-        with telemetry.span(f"{name} {request.method}", headers=request.headers):
+
+        async def watched(message: ASGIMessage) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with telemetry.span(f"{self._name} {scope['method']}", headers=Headers(scope=scope)):
             try:
-                response = await call_next(request)
-                status = response.status_code
-                return response
+                await self._app(scope, receive, watched)
             except Exception:
-                log.exception("request failed", service=name, method=request.method)
+                log.exception("request failed", service=self._name, method=scope["method"])
                 raise
             finally:
-                route = request.scope.get("route")
-                path = getattr(route, "path", "none")
-                with suppress(ValueError):
-                    telemetry.HTTP_SECONDS.labels(name, request.method, path, str(status)).observe(
-                        time.monotonic() - begun
-                    )
-
-    return watch
+                route = getattr(scope.get("route"), "path", "none")
+                telemetry.HTTP_SECONDS.labels(self._name, scope["method"], route, str(status)).observe(
+                    time.monotonic() - begun
+                )

@@ -23,7 +23,7 @@ from shared.events import Envelope
 
 Handler = Callable[[Transaction, list[Any]], Awaitable[None]]
 _BEHIND = "behind an earlier fact of the same key"
-_TRANSIENT = (
+TRANSIENT = (
     Unavailable,
     OSError,
     TimeoutError,
@@ -148,10 +148,10 @@ class Consumer:
         try:
             async with tx.savepoint():
                 await listens.handler(tx, facts)
-        except _TRANSIENT:
+        except TRANSIENT:
             raise
         except DBAPIError as wrong:
-            if wrong.connection_invalidated or isinstance(wrong.__cause__, _TRANSIENT):
+            if wrong.connection_invalidated or isinstance(wrong.__cause__, TRANSIENT):
                 raise
             await self._narrow(tx, listens, group, facts, wrong)
         except Exception as wrong:

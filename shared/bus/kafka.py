@@ -1,42 +1,48 @@
 """The bus of a city: Apache Kafka through aiokafka, whose defaults lose records and whose clients can stall.
 
-This is the only module that may construct an aiokafka client (a test sees to it), so that every setting below holds
-everywhere. Topic = the envelope's type; partition = bucket mod partitions; record key = the bucket; value = payload;
-everything else of the envelope rides in headers with CloudEvents names.
+This is the only module that may construct a producer or a consumer (a test sees to it), so that every setting below
+holds everywhere. Topic = the envelope's type; partition = bucket mod partitions; see kafka_records.py.
 """
 
 import asyncio
-import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeVar
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, KafkaError
-from aiokafka.errors import RebalanceInProgressError, UnknownMemberIdError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 from aiokafka.structs import TopicPartition
 
 from shared import crash
 from shared.bus.bus import Hear
-from shared.errors import Unavailable
+from shared.bus.kafka_cluster import (
+    REQUEST_SECONDS,
+    START_SECONDS,
+    STOP_SECONDS,
+    BrokerAway,
+    Cluster,
+    look_away,
+    within,
+)
+from shared.bus.kafka_records import NotAnEnvelope, envelope_of, record_of
 from shared.events import Envelope
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 BATCH_BYTES = 512 * 1024
 LARGEST_RECORD_BYTES = 8 * 1024 * 1024  # one fact can be a whole test form
-REQUEST_SECONDS = 10.0
 PUBLISH_SECONDS = 25.0  # longer than a batch lives in the producer, so that what it gave up is not sent any more
-START_SECONDS = 45.0  # longer than a session: a static member may wait for its own ghost to be declared dead
-STOP_SECONDS = 10.0
 SESSION_SECONDS = 20.0
 HEARING_SECONDS = 900.0  # what one batch and its back-offs may take before the group gives the partitions away
 POLL_SECONDS = 0.5
@@ -54,54 +60,10 @@ _MOVED_ON = (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-_TOPIC_EXISTS = 36
-
-
-class BrokerAway(Unavailable):
-    """Kafka does not answer at the moment; try again."""
 
 
 class Stalled(Exception):
     """This listener hears nothing although there is something to hear. End the process; a new one will hear it."""
-
-
-class NotAnEnvelope(Exception):
-    """A record without the headers of an envelope: somebody else wrote into our topic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Where Kafka is, and how to get in."""
-
-    bootstrap_servers: str
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = "SCRAM-SHA-512"
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    def access(self) -> dict[str, Any]:
-        """The arguments that every kind of client takes."""
-        shared: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap_servers,
-            "security_protocol": self.security_protocol,
-            "request_timeout_ms": int(REQUEST_SECONDS * 1000),
-        }
-        if "SSL" in self.security_protocol:
-            shared["ssl_context"] = ssl.create_default_context()
-        if self.security_protocol.startswith("SASL"):
-            shared |= {"sasl_mechanism": self.sasl_mechanism}
-            shared |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
-        return shared
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic as it shall be. The number of partitions is fixed at creation: order per key depends on it."""
-
-    name: str
-    partitions: int
-    replication: int
-    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +108,13 @@ class KafkaBus:
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> None:
         producer = await self._started_producer()
+        partitions = {
+            topic: len(await within(REQUEST_SECONDS, producer.partitions_for(topic)))
+            for topic in {envelope.type for envelope in envelopes}
+        }
         queues: dict[tuple[str, int], list[Envelope]] = defaultdict(list)
         for envelope in envelopes:
-            partitions = await within(REQUEST_SECONDS, producer.partitions_for(envelope.type))
-            queues[envelope.type, envelope.bucket % len(partitions)].append(envelope)
+            queues[envelope.type, envelope.bucket % partitions[envelope.type]].append(envelope)
         batches = {at: _batches(producer, queue) for at, queue in queues.items()}
         while batches:
             under_way = []
@@ -341,27 +306,12 @@ class _Progress:
         return False
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """Wait so long and no longer. What is late is left alone, not cancelled: cancelling breaks aiokafka's clients."""
-    task = asyncio.create_task(work)
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    if not done:
-        task.add_done_callback(_look_away)
-        raise TimeoutError(f"no answer in {seconds:.0f} s")
-    return task.result()
-
-
-def _look_away(late: "asyncio.Future[Any]") -> None:
-    if not late.cancelled():
-        late.exception()
-
-
 async def _all_acknowledged(under_way: "Sequence[asyncio.Future[Any]]") -> None:
     if not under_way:
         return
     done, late = await asyncio.wait(under_way, timeout=PUBLISH_SECONDS)
     for future in late:
-        future.add_done_callback(_look_away)
+        future.add_done_callback(look_away)
     errors = [error for future in done if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
@@ -414,97 +364,3 @@ def _go_back(consumer: AIOKafkaConsumer, unheard: Mapping[TopicPartition, int]) 
             consumer.seek(at, offset)
         except IllegalStateError:  # taken away meanwhile: its new owner starts at the committed offset
             log.debug("partition_gone", topic=at.topic, partition=at.partition)
-
-
-def record_of(envelope: Envelope) -> dict[str, Any]:
-    """An envelope as a Kafka record."""
-    headers = [
-        ("ce_id", str(envelope.id).encode()),
-        ("ce_type", envelope.type.encode()),
-        ("ce_source", envelope.source.encode()),
-        ("ce_time", envelope.time.isoformat().encode()),
-        ("district", str(envelope.district).encode()),
-        ("facts", str(envelope.facts).encode()),
-    ]
-    if envelope.traceparent is not None:
-        headers.append(("traceparent", envelope.traceparent.encode()))
-    if envelope.cause is not None:
-        headers.append(("cause", envelope.cause.encode()))
-    return {
-        "timestamp": int(envelope.time.timestamp() * 1000),
-        "key": str(envelope.bucket).encode(),
-        "value": envelope.payload,
-        "headers": headers,
-    }
-
-
-def envelope_of(record: Any) -> Envelope:
-    """A Kafka record as the envelope it was. Raises NotAnEnvelope."""
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
-    try:
-        return Envelope(
-            id=UUID(headers["ce_id"]),
-            type=headers["ce_type"],
-            source=headers["ce_source"],
-            district=UUID(headers["district"]),
-            bucket=int(record.key),
-            facts=int(headers["facts"]),
-            time=datetime.fromisoformat(headers["ce_time"]),
-            payload=record.value if record.value is not None else b"",
-            traceparent=headers.get("traceparent"),
-            cause=headers.get("cause"),
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise NotAnEnvelope(f"{type(error).__name__}: {error}") from error
-
-
-async def reachable(bootstrap_servers: str) -> bool:
-    """Whether a broker answers there now."""
-    host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1.0)
-        writer.close()
-    except (OSError, TimeoutError):
-        return False
-    try:
-        async with _admin(Cluster(bootstrap_servers)) as admin:
-            answer = await within(REQUEST_SECONDS, admin.describe_cluster())
-    except (KafkaError, OSError, TimeoutError):
-        return False
-    return int(answer["controller_id"]) >= 0
-
-
-async def create_topics(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
-    """Create the topics that are not there yet; their names. Raises Unavailable, also when partitions differ."""
-    wanted = {topic.name: topic for topic in topics}
-    try:
-        async with _admin(cluster) as admin:
-            there = {t["topic"]: len(t["partitions"]) for t in await within(REQUEST_SECONDS, admin.describe_topics())}
-            for name, topic in wanted.items():
-                if there.get(name, topic.partitions) != topic.partitions:
-                    raise Unavailable(
-                        f"Topic {name} has {there[name]} partitions, not {topic.partitions}: order per student would "
-                        "break. Delete it when it is empty, or correct deploy/topics.yaml."
-                    )
-            missing = [topic for name, topic in wanted.items() if name not in there]
-            if missing:
-                asked = [NewTopic(t.name, t.partitions, t.replication, None, dict(t.settings)) for t in missing]
-                answer = await within(3 * REQUEST_SECONDS, admin.create_topics(asked))
-                for name, code, *why in answer.topic_errors:
-                    if code not in (0, _TOPIC_EXISTS):
-                        raise Unavailable(
-                            f"Topic {name} was not created: {why[0] if why and why[0] else for_code(code)}"
-                        )
-            return [topic.name for topic in missing]
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerAway(f"Kafka does not answer at {cluster.bootstrap_servers}.") from error
-
-
-@asynccontextmanager
-async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**cluster.access(), client_id="trellis-topics")
-    try:
-        await within(START_SECONDS, admin.start())
-        yield admin
-    finally:
-        await within(STOP_SECONDS, admin.close())
