@@ -1,0 +1,188 @@
+"""What the platform ought to say, computed again by plain loops: imports json, csv, math and nothing else.
+
+Written from the definitions in docs/answers.md and docs/mathematics.md, not from the services' code. Run as a script it
+prints one JSON object: `recompute.py forms.json answers.csv [answers.csv …]`; with several answers files the later wins
+where two speak of the same attempt.
+"""
+
+import csv
+import json
+import math
+
+NODES = [-6 + 0.2 * q for q in range(61)]
+PRIOR, LEARN, GUESS, SLIP = 0.30, 0.10, 0.20, 0.10
+OMITTED, NOT_REACHED, NOT_PRESENTED = "-", "/", ""
+
+
+def instant(text):
+    """Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 time with offset."""
+    day, clock = text[:10], text[11:]
+    if clock[-1] in "Zz":
+        clock, shift = clock[:-1], 0
+    else:
+        sign = 1 if clock[-6] == "+" else -1
+        shift = sign * (int(clock[-5:-3]) * 60 + int(clock[-2:]))
+        clock = clock[:-6]
+    year, month, date = (int(part) for part in day.split("-"))
+    hour, minute, second = clock.split(":")
+    whole, _, fraction = second.partition(".")
+    days = 0
+    for y in range(1970, year):
+        days += 366 if is_leap(y) else 365
+    lengths = [31, 29 if is_leap(year) else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    days += sum(lengths[: month - 1]) + date - 1
+    seconds = days * 86400 + int(hour) * 3600 + (int(minute) - shift) * 60 + int(whole)
+    return seconds * 1_000_000 + int((fraction + "000000")[:6])
+
+
+def is_leap(year):
+    """Whether the year has a 29 February."""
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def points(item, cell):
+    """The score of a response: the rubric's score, the key's entry, or all or nothing."""
+    if cell == OMITTED:
+        return 0
+    if "rubric" in item:
+        return int(cell)
+    key = item["key"]
+    if isinstance(key, dict):
+        return key.get(cell, 0)
+    return item["maximum"] if cell == key else 0
+
+
+def likelihood(parameters, score, theta):
+    """Probability of exactly this score for a person of ability theta (logits, D = 1)."""
+    model = parameters["model"]
+    a = 1.0 if model in ("rasch", "pcm") else parameters.get("a", 1.0)
+    b = parameters["b"]
+    if model in ("rasch", "1pl", "2pl", "3pl"):
+        c = parameters["c"] if model == "3pl" else 0.0
+        right = c + (1 - c) / (1 + math.exp(-a * (theta - b)))
+        return right if score == 1 else 1 - right
+    if model == "grm":
+        at_least = [1.0] + [1 / (1 + math.exp(-a * (theta - step))) for step in b] + [0.0]
+        return at_least[score] - at_least[score + 1]
+    weights, total = [], 0.0
+    for k in range(len(b) + 1):
+        weights.append(math.exp(total))
+        if k < len(b):
+            total += a * (theta - b[k])
+    return weights[score] / sum(weights)
+
+
+_tables = {}
+
+
+def table(item):
+    """Log-likelihood of every score at every node, kept by item so that a large file takes minutes and not hours."""
+    known = _tables.get(id(item))
+    if known is None:
+        known = []
+        for score in range(item["maximum"] + 1):
+            known.append([math.log(likelihood(item["parameters"], score, theta)) for theta in NODES])
+        _tables[id(item)] = known
+    return known
+
+
+def ability(used):
+    """EAP and its standard error: standard normal prior on 61 nodes from -6 to 6, `used` is (item, score) pairs."""
+    logs = [-theta * theta / 2 for theta in NODES]
+    for item, score in used:
+        for q, value in enumerate(table(item)[score]):
+            logs[q] += value
+    top = max(logs)
+    weights = [math.exp(value - top) for value in logs]
+    total = sum(weights)
+    theta = sum(w * node for w, node in zip(weights, NODES, strict=True)) / total
+    variance = sum(w * (node - theta) ** 2 for w, node in zip(weights, NODES, strict=True)) / total
+    return theta, math.sqrt(variance)
+
+
+def attempt(form, row):
+    """One sheet's result: raw score, maximum, ability and standard error or the reason why there is none."""
+    raw = maximum = 0
+    used, calibrated = [], False
+    for item in form["items"]:
+        cell = row[item["id"]]
+        calibrated = calibrated or "parameters" in item
+        if cell == NOT_PRESENTED:
+            continue
+        maximum += item["maximum"]
+        if cell == NOT_REACHED:
+            continue
+        score = points(item, cell)
+        raw += score
+        if "parameters" in item:
+            used.append((item, score))
+    theta = error = reason = None
+    if used:
+        theta, error = ability(used)
+    else:
+        reason = "NO_RESPONSES" if calibrated else "NOT_CALIBRATED"
+    return {
+        "administration": row["administration"],
+        "form": form["id"],
+        "completedAt": instant(row["completed_at"]),
+        "rawScore": raw,
+        "maximum": maximum,
+        "theta": theta,
+        "standardError": error,
+        "reason": reason,
+    }
+
+
+def learn(known, credit):
+    """Probability of knowing after evidence of credit 0 to 1 (Corbett & Anderson 1995, partial credit)."""
+    if_known = credit * (1 - SLIP) + (1 - credit) * SLIP
+    if_unknown = credit * GUESS + (1 - credit) * (1 - GUESS)
+    believed = known * if_known / (known * if_known + (1 - known) * if_unknown)
+    return believed + (1 - believed) * LEARN
+
+
+def mastery(sheets, forms):
+    """Mastery by competency of one student from all their sheets, in the order in which evidence counts."""
+    result = {}
+    for when, administration, code in sorted(sheets):
+        row = sheets[when, administration, code]
+        for item in forms[code]["items"]:
+            cell = row[item["id"]]
+            if cell in (NOT_PRESENTED, NOT_REACHED):
+                continue
+            credit = points(item, cell) / item["maximum"]
+            for competency in item["competencies"]:
+                now = result.setdefault(competency, {"probability": PRIOR, "evidenceCount": 0, "lastEvidenceAt": None})
+                now["probability"] = learn(now["probability"], credit)
+                now["evidenceCount"] += 1
+                now["lastEvidenceAt"] = when
+    return result
+
+
+def recompute(forms_path, answers_paths):
+    """By student: attempts in the order of evidence, and mastery by CASE identifier."""
+    _tables.clear()
+    with open(forms_path, encoding="utf-8") as stream:
+        forms = {form["id"]: form for form in json.load(stream)["forms"]}
+    kept = {}
+    for path in answers_paths:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            for row in csv.DictReader(stream):
+                own = {item["id"]: row.get(item["id"], "") for item in forms[row["form"]]["items"]}
+                own["administration"], own["completed_at"] = row["administration"], row["completed_at"]
+                key = (instant(row["completed_at"]), row["administration"], row["form"])
+                kept.setdefault(row["student"], {})[key] = own
+    students = {}
+    for student, sheets in kept.items():
+        attempts = [attempt(forms[key[2]], sheets[key]) for key in sorted(sheets)]
+        students[student] = {"attempts": attempts, "mastery": mastery(sheets, forms)}
+    return students
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) < 3:
+        sys.exit("recompute.py forms.json answers.csv [answers.csv …]")
+    json.dump(recompute(sys.argv[1], sys.argv[2:]), sys.stdout)
+    sys.stdout.write("\n")
