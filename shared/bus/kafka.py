@@ -5,6 +5,7 @@ holds everywhere. Topic = the envelope's type; partition = bucket mod partitions
 """
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
+    ProducerClosed,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
@@ -27,6 +29,7 @@ from aiokafka.structs import TopicPartition
 from shared import crash
 from shared.bus.bus import Hear
 from shared.bus.kafka_cluster import (
+    LARGEST_RECORD_BYTES,
     REQUEST_SECONDS,
     START_SECONDS,
     STOP_SECONDS,
@@ -38,11 +41,11 @@ from shared.bus.kafka_cluster import (
 from shared.bus.kafka_records import NotAnEnvelope, envelope_of, record_of
 from shared.events import Envelope
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("bus")
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats ten times a second what we say once
 
 BATCH_BYTES = 512 * 1024
-LARGEST_RECORD_BYTES = 8 * 1024 * 1024  # one fact can be a whole test form
-PUBLISH_SECONDS = 25.0  # longer than a batch lives in the producer, so that what it gave up is not sent any more
+PUBLISH_SECONDS = 15.0
 SESSION_SECONDS = 20.0
 HEARING_SECONDS = 900.0  # what one batch and its back-offs may take before the group gives the partitions away
 POLL_SECONDS = 0.5
@@ -150,11 +153,14 @@ class KafkaBus:
         """After any failure the next publish starts with a new one: an idempotent producer can stick for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
+            # An idempotent producer never gives a batch up, and stop() waits for all of them: for ever, when the
+            # broker is away. There is no public way to say that nobody waits for them any more.
+            producer._message_accumulator.fail_all(ProducerClosed())
             await self._let_go(producer)
 
     async def _let_go(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         """Stop a client, but wait for it only so long: it may hang while the broker is away."""
-        leaving = asyncio.create_task(client.stop())
+        leaving = asyncio.create_task(_stopped(client))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._left)
         await asyncio.wait({leaving}, timeout=STOP_SECONDS)
@@ -211,7 +217,6 @@ class KafkaBus:
             if not polled:
                 await progress.nothing_came()
                 continue
-            crash.point("C1")
             if await self._hear_polled(consumer, listener, polled, hear):
                 back_off = FIRST_BACK_OFF_SECONDS
             else:
@@ -232,7 +237,6 @@ class KafkaBus:
                 log.warning("batch_not_heard", listener=listener, envelopes=len(batch.envelopes), error=repr(error))
                 _go_back(consumer, unheard)
                 return False
-            crash.point("C4")
             unheard |= batch.upto
             try:
                 await within(REQUEST_SECONDS, consumer.commit(dict(batch.upto)))
@@ -304,6 +308,14 @@ class _Progress:
             if end > await self._consumer.position(at):
                 return True
         return False
+
+
+async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    try:
+        await client.stop()
+    finally:  # a batch that was just given up can make the producer stumble before it closes its connections
+        if isinstance(client, AIOKafkaProducer):
+            await client.client.close()
 
 
 async def _all_acknowledged(under_way: "Sequence[asyncio.Future[Any]]") -> None:

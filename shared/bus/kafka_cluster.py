@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 
 T = TypeVar("T")
 
+LARGEST_RECORD_BYTES = 8 * 1024 * 1024  # one fact can be a whole test form
 REQUEST_SECONDS = 10.0
 START_SECONDS = 45.0  # longer than a session: a static member may wait for its own ghost to be declared dead
 STOP_SECONDS = 10.0
