@@ -1,0 +1,34 @@
+"""What every resolver has at hand: who asks, and the loaders of this one request."""
+
+from dataclasses import dataclass
+
+import strawberry
+
+from services.assessment import contract as assessment
+from services.gateway.clients import Services
+from services.gateway.loaders import Loaders
+from shared.auth import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request. Never shared: its loaders remember what this caller may see."""
+
+    caller: Caller
+    services: Services
+    loaders: Loaders
+
+    @classmethod
+    def of(cls, caller: Caller, services: Services) -> "Context":
+        return cls(caller, services, Loaders(services, caller))
+
+    def need_diagnostic(self, scope: str) -> None:
+        """Results of diagnosis need their scope, and a purpose other than accountability."""
+        self.caller.refuse_accountability()
+        self.caller.need(scope)
+
+    async def administrations(self, ask: assessment.Page) -> assessment.AdministrationPage:
+        return await self.services.assessment.page_of_administrations(ask, self.caller)
+
+
+Info = strawberry.Info[Context, None]

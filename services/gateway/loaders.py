@@ -1,0 +1,208 @@
+"""One set of loaders per request: what many fields ask for is asked once, for one caller."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from services.assessment import contract as assessment
+from services.gateway.clients import Services
+from services.mastery import contract as mastery
+from services.roster import contract as roster
+from shared.auth import Caller
+
+Key = UUID | str
+"""Our own id, or the identifier of the district's source."""
+
+_KEYS_AT_ONCE = 5_000
+_PARENTS_AT_ONCE = 1_000
+_LARGEST_PAGE = 100
+
+Asked = TypeVar("Asked", bound=Hashable)
+Found = TypeVar("Found")
+Group = TypeVar("Group", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """A page of what belongs to a parent, after a row."""
+
+    parent: UUID
+    first: int
+    after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Positioned:
+    """A page of a student's entries, after so many."""
+
+    student: UUID
+    first: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class MasteryOf:
+    """A student's mastery of these competencies; None is every one with evidence."""
+
+    student: UUID
+    competencies: tuple[UUID, ...] | None
+
+
+class Loaders:
+    """Every edge between services, by what it finds and by which key."""
+
+    def __init__(self, services: Services, caller: Caller) -> None:
+        self._services = services
+        self._caller = caller
+        self.school = DataLoader(self._schools, max_batch_size=_KEYS_AT_ONCE)
+        self.class_ = DataLoader(self._classes, max_batch_size=_KEYS_AT_ONCE)
+        self.student = DataLoader(self._students, max_batch_size=_KEYS_AT_ONCE)
+        self.competency = DataLoader(self._competencies, max_batch_size=_KEYS_AT_ONCE)
+        self.administration = DataLoader(self._administrations, max_batch_size=_KEYS_AT_ONCE)
+        self.classes_by_school = DataLoader(self._classes_by_school, max_batch_size=_PARENTS_AT_ONCE)
+        self.students_by_class = DataLoader(self._students_by_class, max_batch_size=_PARENTS_AT_ONCE)
+        self.competencies_by_class = DataLoader(self._competencies_by_class, max_batch_size=_PARENTS_AT_ONCE)
+        self.abilities_by_student = DataLoader(self._abilities_by_student, max_batch_size=_KEYS_AT_ONCE)
+        self.mastery_by_student = DataLoader(self._mastery_by_student, max_batch_size=_KEYS_AT_ONCE)
+        self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
+
+    async def _schools(self, keys: list[Key]) -> list[roster.School | None]:
+        ids, named = _split(keys)
+        found = await self._services.roster.schools(roster.ByKeys(ids=ids, sourced_ids=named), self._caller)
+        return _in_order(keys, ((school.id, school.sourced_id, school) for school in found))
+
+    async def _classes(self, keys: list[Key]) -> list[roster.Class | None]:
+        ids, named = _split(keys)
+        found = await self._services.roster.classes(roster.ByKeys(ids=ids, sourced_ids=named), self._caller)
+        return _in_order(keys, ((one.id, one.sourced_id, one) for one in found))
+
+    async def _students(self, keys: list[Key]) -> list[roster.Student | None]:
+        ids, named = _split(keys)
+        found = await self._services.roster.students(roster.ByKeys(ids=ids, sourced_ids=named), self._caller)
+        return _in_order(keys, ((student.id, student.sourced_id, student) for student in found))
+
+    async def _competencies(self, keys: list[Key]) -> list[mastery.Competency | None]:
+        ids, named = _split(keys)
+        found = await self._services.mastery.competencies(mastery.ByKeys(ids=ids, identifiers=named), self._caller)
+        return _in_order(keys, ((competency.id, competency.identifier, competency) for competency in found))
+
+    async def _administrations(self, keys: list[Key]) -> list[assessment.Administration | None]:
+        ids, named = _split(keys)
+        ask = assessment.ByKeys(ids=ids, codes=named)
+        found = await self._services.assessment.administrations(ask, self._caller)
+        return _in_order(keys, ((one.id, one.code, one) for one in found))
+
+    async def _classes_by_school(self, asked: list[Paged]) -> list[roster.ClassPage]:
+        async def page(how: tuple[int, UUID | None], group: list[Paged]) -> dict[Paged, roster.ClassPage]:
+            first, after = how
+            ask = roster.ByParents(parents=[one.parent for one in group], first=first, after=after)
+            pages = await self._services.roster.classes_of_schools(ask, self._caller)
+            found = {answer.parent: answer for answer in pages}
+            nothing = roster.ClassPage(parent=UUID(int=0), items=[], has_next=False)
+            return {one: found.get(one.parent, nothing) for one in group}
+
+        return await _by_group(asked, lambda one: (one.first, one.after), page)
+
+    async def _students_by_class(self, asked: list[Paged]) -> list[roster.StudentPage]:
+        async def page(how: tuple[int, UUID | None], group: list[Paged]) -> dict[Paged, roster.StudentPage]:
+            first, after = how
+            ask = roster.ByParents(parents=[one.parent for one in group], first=first, after=after)
+            pages = await self._services.roster.students_of_classes(ask, self._caller)
+            found = {answer.parent: answer for answer in pages}
+            nothing = roster.StudentPage(parent=UUID(int=0), items=[], has_next=False)
+            return {one: found.get(one.parent, nothing) for one in group}
+
+        return await _by_group(asked, lambda one: (one.first, one.after), page)
+
+    async def _competencies_by_class(self, classes: list[UUID]) -> list[list[mastery.Competency]]:
+        """The competencies for which some student of the class has evidence, by code; those without a code last."""
+        students = await self._everyone_in(classes)
+        everyone = list(dict.fromkeys(student for of_class in students.values() for student in of_class))
+        beliefs = await self.mastery_by_student.load_many([MasteryOf(student, None) for student in everyone])
+        shown = {
+            student: {belief.competency for belief in of_student if belief.evidence_count > 0}
+            for student, of_student in zip(everyone, beliefs, strict=True)
+        }
+        touched = {id_: {key for student in students[id_] for key in shown[student]} for id_ in classes}
+        keys = list({key for of_class in touched.values() for key in of_class})
+        found = await self.competency.load_many(keys)
+        known = {key: competency for key, competency in zip(keys, found, strict=True) if competency is not None}
+        return [sorted((known[key] for key in touched[id_] if key in known), key=_by_code) for id_ in classes]
+
+    async def _everyone_in(self, classes: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+        """All students of each class, however many pages that takes."""
+        students: dict[UUID, list[UUID]] = {id_: [] for id_ in classes}
+        ahead = [Paged(id_, _LARGEST_PAGE, None) for id_ in students]
+        while ahead:
+            pages = await self.students_by_class.load_many(ahead)
+            for asked, page in zip(ahead, pages, strict=True):
+                students[asked.parent] += [student.id for student in page.items]
+            ahead = [
+                Paged(asked.parent, _LARGEST_PAGE, page.items[-1].id)
+                for asked, page in zip(ahead, pages, strict=True)
+                if page.has_next and page.items
+            ]
+        return students
+
+    async def _abilities_by_student(self, students: list[UUID]) -> list[list[assessment.Ability]]:
+        ask = assessment.ByStudents(students=students)
+        found = {one.student: one.abilities for one in await self._services.assessment.abilities(ask, self._caller)}
+        return [found.get(student, []) for student in students]
+
+    async def _mastery_by_student(self, asked: list[MasteryOf]) -> list[list[mastery.Mastery]]:
+        async def believed(
+            competencies: tuple[UUID, ...] | None, group: list[MasteryOf]
+        ) -> dict[MasteryOf, list[mastery.Mastery]]:
+            ask = mastery.ByStudents(
+                students=[one.student for one in group],
+                competencies=None if competencies is None else list(competencies),
+            )
+            found = {one.student: one.mastery for one in await self._services.mastery.of_students(ask, self._caller)}
+            return {one: found.get(one.student, []) for one in group}
+
+        return await _by_group(asked, lambda one: one.competencies, believed)
+
+    async def _evidence_by_student(self, asked: list[Positioned]) -> list[mastery.EvidencePage]:
+        async def page(how: tuple[int, int], group: list[Positioned]) -> dict[Positioned, mastery.EvidencePage]:
+            first, seen = how
+            ask = mastery.EvidenceOf(students=[one.student for one in group], first=first, after=seen)
+            found = {one.student: one for one in await self._services.mastery.evidence(ask, self._caller)}
+            nothing = mastery.EvidencePage(student=UUID(int=0), items=[], total=0, has_next=False)
+            return {one: found.get(one.student, nothing) for one in group}
+
+        return await _by_group(asked, lambda one: (one.first, one.seen), page)
+
+
+def _split(keys: Sequence[Key]) -> tuple[list[UUID], list[str]]:
+    return [key for key in keys if isinstance(key, UUID)], [key for key in keys if isinstance(key, str)]
+
+
+def _in_order(keys: Sequence[Key], found: Iterable[tuple[UUID, str, Found]]) -> list[Found | None]:
+    """What was found, parallel to what was asked for, whichever way it was named."""
+    by_key: dict[Key, Found] = {}
+    for id_, name, one in found:
+        by_key[id_] = by_key[name] = one
+    return [by_key.get(key) for key in keys]
+
+
+async def _by_group(
+    asked: list[Asked],
+    how: Callable[[Asked], Group],
+    answer: Callable[[Group, list[Asked]], Awaitable[dict[Asked, Found]]],
+) -> list[Found]:
+    """Ask once for each way of asking (mostly there is one), and put the answers back in order."""
+    groups: defaultdict[Group, list[Asked]] = defaultdict(list)
+    for one in asked:
+        groups[how(one)].append(one)
+    found: dict[Asked, Found] = {}
+    for way, group in groups.items():
+        found |= await answer(way, group)
+    return [found[one] for one in asked]
+
+
+def _by_code(competency: mastery.Competency) -> tuple[bool, str, UUID]:
+    return competency.code is None, competency.code or "", competency.id

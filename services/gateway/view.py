@@ -1,0 +1,154 @@
+"""/graphql: GraphQL over HTTP, in this order: who asks, how large, parse, shape, validate, cost, execute.
+
+Everything before the parse is refused with its own status whatever is accepted. From there on
+application/graphql-response+json says 400 when nothing was executed, and application/json says 200.
+"""
+
+import asyncio
+import inspect
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from graphql import ExecutionResult, GraphQLSchema, execute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway import limits, page
+from services.gateway.clients import Services
+from services.gateway.context import Context
+from services.gateway.cost import Reckoning
+from services.gateway.documents import Document, Documents, NotADocument, is_query
+from services.gateway.errors import code_of, entry, said
+from services.gateway.limits import COST, RESPONSE_BYTES
+from services.gateway.requests import Asked, Media, Refused, media_of, read, wants_page
+from shared.auth import Caller
+from shared.errors import LimitExceeded, TrellisError, Unauthenticated, Unavailable
+
+CHALLENGE = {"www-authenticate": 'Bearer realm="trellis"'}
+
+log = structlog.get_logger("graphql")
+
+
+class Doorkeeper(Protocol):
+    """Says who is calling, from what the request carries."""
+
+    async def caller(self, request: Request) -> Caller:
+        """The caller; Unauthenticated without a key that holds."""
+        ...
+
+
+class TookTooLong(LimitExceeded):
+    """The answer took longer than five seconds; ask for less at once."""
+
+
+class AnswerTooLarge(LimitExceeded):
+    """The answer is larger than 2 MB; ask for less at once."""
+
+
+class GraphQLView:
+    """Answers /graphql."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        door: Doorkeeper,
+        services: Services,
+        *,
+        wall_clock_seconds: float = limits.WALL_CLOCK_SECONDS,
+    ) -> None:
+        self._schema = schema
+        self._door = door
+        self._services = services
+        self._wall_clock_seconds = wall_clock_seconds
+        self._documents = Documents(schema)
+
+    async def __call__(self, request: Request) -> Response:
+        accept = request.headers.get("accept")
+        if request.method in ("GET", "HEAD") and wants_page(accept):
+            return page.graphiql()
+        media = media_of(accept)
+        speak: Media = media or "application/json"
+        try:
+            caller = await self._door.caller(request)
+            if media is None:
+                raise Refused(406, "Answers are application/graphql-response+json or application/json.")
+            asked = await read(request)
+        except Refused as no:
+            refusal = {"message": no.message, "extensions": {"code": no.code}}
+            return _response({"errors": [refusal]}, no.status, speak, no.headers)
+        except Unauthenticated as stranger:
+            return _response({"errors": [said(stranger)]}, 401, speak, CHALLENGE)
+        except TrellisError as wrong:
+            return _response({"errors": [said(wrong)]}, wrong.status, speak)
+        return await self._answer(request.method, asked, caller, speak)
+
+    async def _answer(self, method: str, asked: Asked, caller: Caller, media: Media) -> Response:
+        requested: dict[str, Any] = {}
+        try:
+            document = self._documents.read(asked.query)
+            operation = document.operation(asked.operation_name)
+            if method == "GET" and not is_query(operation):
+                refusal = {"message": "GET only asks; send this by POST.", "extensions": {"code": "INVALID"}}
+                return _response({"errors": [refusal]}, 405, media, {"allow": "POST"})
+            reckoning = Reckoning(self._schema, document.ast, operation, asked.variables)
+            requested = {"cost": {"requested": reckoning.asked.cost, "maximum": COST}}
+            reckoning.asked.check()
+            result = await self._execute(document, asked, caller)
+            if result.data is None and result.errors and all(not error.path for error in result.errors):
+                raise NotADocument(result.errors)
+        except NotADocument as wrong:
+            return _unexecuted([entry(error) for error in wrong.errors], {}, media)
+        except TrellisError as wrong:
+            return _unexecuted([said(wrong)], requested, media, away=isinstance(wrong, Unavailable))
+        requested["cost"]["actual"] = reckoning.actual(result.data).cost
+        answer: dict[str, Any] = {"data": result.data, "extensions": requested}
+        if result.errors:
+            answer["errors"] = [entry(error) for error in result.errors]
+        return _response(answer, 200, media, most=RESPONSE_BYTES)
+
+    async def _execute(self, document: Document, asked: Asked, caller: Caller) -> ExecutionResult:
+        """Walk the fields; everything under way is cancelled when the wall clock has run out."""
+        try:
+            async with asyncio.timeout(self._wall_clock_seconds):
+                result = execute(
+                    self._schema,
+                    document.ast,
+                    context_value=Context.of(caller, self._services),
+                    variable_values=asked.variables,
+                    operation_name=asked.operation_name,
+                    max_coercion_errors=5,
+                    hide_suggestions=True,
+                )
+                return await result if inspect.isawaitable(result) else result
+        except TimeoutError:
+            log.warning("query ran out of time", subject=caller.subject, operation=asked.operation_name is not None)
+            raise TookTooLong from None
+
+
+def _unexecuted(
+    errors: list[dict[str, Any]], extensions: dict[str, Any], media: Media, *, away: bool = False
+) -> Response:
+    """An answer without data: nothing was executed, or nothing of it may be shown."""
+    status = 503 if away else 400
+    answer: dict[str, Any] = {"errors": errors}
+    if extensions:
+        answer["extensions"] = extensions
+    return _response(answer, status if media == "application/graphql-response+json" else 200, media)
+
+
+def _response(
+    answer: dict[str, Any],
+    status: int,
+    media: Media,
+    headers: dict[str, str] | None = None,
+    *,
+    most: int | None = None,
+) -> Response:
+    body = orjson.dumps(answer)
+    if most is not None and len(body) > most:
+        return _unexecuted([said(AnswerTooLarge())], answer.get("extensions", {}), media)
+    return Response(body, status, {"cache-control": "no-store", **(headers or {})}, f"{media}; charset=utf-8")
+
+
+__all__ = ["CHALLENGE", "Doorkeeper", "GraphQLView", "code_of"]
