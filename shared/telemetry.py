@@ -58,10 +58,19 @@ def configure(service: str, *, level: str = "INFO", traces: bool = False) -> Non
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
     if traces:
-        provider.add_span_processor(SimpleSpanProcessor(_Logged()))
-    trace.set_tracer_provider(provider)
+        provider(service).add_span_processor(SimpleSpanProcessor(_Logged()))
+    else:
+        provider(service)
+
+
+def provider(service: str) -> TracerProvider:
+    """The process's tracer provider, made at first use; without it no trace is begun or carried on."""
+    made = trace.get_tracer_provider()
+    if not isinstance(made, TracerProvider):
+        made = TracerProvider(resource=Resource.create({"service.name": service}))
+        trace.set_tracer_provider(made)
+    return made
 
 
 @contextmanager
