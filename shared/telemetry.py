@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TextIO
 
 import structlog
 from opentelemetry import context, trace
@@ -44,8 +45,9 @@ class _Logged(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def configure(service: str, *, level: str = "INFO", traces: bool = False) -> None:
-    """Set up logs (JSON lines on stderr) and, if asked, spans among them. Once per process."""
+def configure(service: str, *, level: str = "INFO", traces: bool = False, stream: TextIO | None = None) -> None:
+    """Set up logs (JSON lines, on stderr if nothing else is said) and, if asked, spans among them. Once per process."""
+    written = stream if stream is not None else sys.stderr
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -55,9 +57,9 @@ def configure(service: str, *, level: str = "INFO", traces: bool = False) -> Non
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(written),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=written)
     if traces:
         provider(service).add_span_processor(SimpleSpanProcessor(_Logged()))
     else:
@@ -71,6 +73,13 @@ def provider(service: str) -> TracerProvider:
         made = TracerProvider(resource=Resource.create({"service.name": service}))
         trace.set_tracer_provider(made)
     return made
+
+
+def silence() -> None:
+    """Forget what `configure` set up for logs: their stream is about to close."""
+    structlog.reset_defaults()
+    for handler in list(logging.root.handlers):
+        logging.root.removeHandler(handler)
 
 
 @contextmanager

@@ -67,6 +67,8 @@ class Door:
         headers = {"content-length": str(file.stat().st_size), "content-type": "application/octet-stream"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
+        if idempotency_key is not None:
+            headers["idempotency-key"] = idempotency_key
         timeout = httpx.Timeout(600, connect=5)
         return await self._ask(
             "POST", f"/v1/imports/{kind}", params=params, headers=headers, content=pieces(), timeout=timeout

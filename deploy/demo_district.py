@@ -1,0 +1,88 @@
+"""Fills an empty database with a district that does not exist, through the door, as any district would be loaded."""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from deploy.cli.demo import write_demo
+from deploy.cli.door import Door, Report
+from deploy.cli.load import Kind, Load
+from shared.auth import Caller
+from shared.db import Database
+
+SEED = 1
+KEY_PREFIX = "demonstration-district-"
+
+Progress = Callable[[str, int | None, int | None], None]
+
+
+class DemoFailed(Exception):
+    """The demonstration district was not loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What an earlier start left behind."""
+
+    by_demo: bool
+    """The demonstration district is all there."""
+    by_others: bool
+    """Something else was loaded."""
+
+
+async def look(databases: Iterable[Database], district: UUID) -> Filled:
+    """What has been loaded into this district, the demonstration files and others."""
+    applied: set[str] = set()
+    for database in databases:
+        async with database.reading(Caller.system(district, "start")) as tx:
+            rows = await tx.fetch("SELECT COALESCE(idempotency_key, '') AS key FROM imports WHERE state = 'applied'")
+            applied.update(row["key"] for row in rows)
+    ours = {key for key in applied if key.startswith(KEY_PREFIX)}
+    kinds = {key.removeprefix(KEY_PREFIX).partition("-")[0] for key in ours}
+    return Filled(by_demo=kinds == {kind.value for kind in Kind}, by_others=bool(applied - ours))
+
+
+async def fill(door: Door, folder: Path, students: int, progress: Progress) -> None:
+    """Makes the files and loads them one after the other; goes on where an earlier start was killed."""
+
+    def heard(done: int, of: int) -> None:
+        progress("Making a demonstration district", done, of)
+
+    try:
+        files = await asyncio.to_thread(write_demo, folder, students, SEED, heard)
+        paths = {
+            Kind.ROSTER: files.roster,
+            Kind.FRAMEWORK: files.framework,
+            Kind.FORMS: files.forms,
+            Kind.ANSWERS: files.answers,
+        }
+        for kind, path in paths.items():
+            digest = hashlib.sha256(await asyncio.to_thread(path.read_bytes)).hexdigest()[:16]
+            report = await load(door, Load(kind, path), progress, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}")
+            if report["state"] != "applied":
+                raise DemoFailed(f"the {kind.value} of the demonstration district: {report['state']}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def load(door: Door, what: Load, progress: Progress, *, idempotency_key: str | None = None) -> Report:
+    """Sends one file and waits until its effects can be read; the final report."""
+    size = (await asyncio.to_thread(what.file.stat)).st_size
+    subject = f"Loading {what.kind.value}"
+    accepted = await door.send(
+        what.kind,
+        what.file,
+        keep_good=what.keep_good,
+        idempotency_key=idempotency_key,
+        sent=lambda gone: progress(f"{subject}: sending", gone, size),
+    )
+
+    def heard(report: Report) -> None:
+        state = "taking effect" if report["state"] == "applied" else report["state"]
+        progress(f"{subject}: {state}", report.get("done"), report.get("total") or None)
+
+    return await door.wait(str(accepted["id"]), heard)
