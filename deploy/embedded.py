@@ -171,7 +171,7 @@ def log_to(file: Path) -> Iterator[Path]:
         try:
             yield file
         finally:
-            telemetry.silence()
+            telemetry.silence(stream)
 
 
 @asynccontextmanager

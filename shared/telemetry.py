@@ -75,11 +75,12 @@ def provider(service: str) -> TracerProvider:
     return made
 
 
-def silence() -> None:
-    """Forget what `configure` set up for logs: their stream is about to close."""
+def silence(stream: TextIO) -> None:
+    """Write no more logs to a stream that is about to close."""
     structlog.reset_defaults()
     for handler in list(logging.root.handlers):
-        logging.root.removeHandler(handler)
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+            logging.root.removeHandler(handler)
 
 
 @contextmanager
