@@ -2,6 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +14,19 @@ from shared.errors import Unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def _follow_parent() -> None:
+    """In the worker: leave Ctrl-C to the platform, and end at once when the platform was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    platform = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if platform is not None:
+            platform.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, name="follow-parent", daemon=True).start()
 
 
 class Compute:
@@ -24,7 +40,8 @@ class Compute:
         if kwargs:
             raise TypeError("the worker takes positional arguments only")
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver"))
+            context = multiprocessing.get_context("forkserver")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_follow_parent)
         pool = self._pool
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
@@ -34,6 +51,9 @@ class Compute:
             raise Unavailable("The computing process died.") from died
 
     def close(self) -> None:
+        """Stop now: what is still computing is given up, and would otherwise hold up the end of this process."""
         if self._pool is not None:
+            for worker in list((self._pool._processes or {}).values()):
+                worker.kill()
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
