@@ -4,9 +4,11 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy import provision
@@ -84,6 +86,21 @@ def owner_dsn(templates: dict[str, provision.ServiceDatabase]) -> Callable[[Data
         return _in_database(templates[database.name].owner_dsn, _name(database.dsn))
 
     return find
+
+
+def leave_no_process(family: Sequence[psutil.Process], *, within_seconds: float) -> None:
+    """Fails when one of these still runs after that time; one that is dead but not yet buried does not count."""
+    deadline = time.monotonic() + within_seconds
+    while alive := [process for process in family if _runs(process)]:
+        assert time.monotonic() < deadline, f"still running: {alive}"
+        time.sleep(0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _in_database(dsn: str, name: str) -> str:
