@@ -3,21 +3,19 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from deploy.cli.demo import write_demo
-from deploy.cli.door import Door, Report
-from deploy.cli.load import Kind, Load
+from deploy.cli.door import Door
+from deploy.cli.load import Kind, Load, Progress, load
 from shared.auth import Caller
 from shared.db import Database
 
 SEED = 1
 KEY_PREFIX = "demonstration-district-"
-
-Progress = Callable[[str, int | None, int | None], None]
 
 
 class DemoFailed(Exception):
@@ -62,27 +60,8 @@ async def fill(door: Door, folder: Path, students: int, progress: Progress) -> N
         }
         for kind, path in paths.items():
             digest = hashlib.sha256(await asyncio.to_thread(path.read_bytes)).hexdigest()[:16]
-            report = await load(door, Load(kind, path), progress, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}")
+            report = await load(door, Load(kind, path, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}"), progress)
             if report["state"] != "applied":
                 raise DemoFailed(f"the {kind.value} of the demonstration district: {report['state']}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-async def load(door: Door, what: Load, progress: Progress, *, idempotency_key: str | None = None) -> Report:
-    """Sends one file and waits until its effects can be read; the final report."""
-    size = (await asyncio.to_thread(what.file.stat)).st_size
-    subject = f"Loading {what.kind.value}"
-    accepted = await door.send(
-        what.kind,
-        what.file,
-        keep_good=what.keep_good,
-        idempotency_key=idempotency_key,
-        sent=lambda gone: progress(f"{subject}: sending", gone, size),
-    )
-
-    def heard(report: Report) -> None:
-        state = "taking effect" if report["state"] == "applied" else report["state"]
-        progress(f"{subject}: {state}", report.get("done"), report.get("total") or None)
-
-    return await door.wait(str(accepted["id"]), heard)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -20,7 +20,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from deploy import connections, demo_district, first_key
 from deploy.cli.door import Door, Report, opened
-from deploy.cli.load import Kind, Load
+from deploy.cli.load import Kind, Load, load
 from deploy.home import Home, locked
 from deploy.postgres import PostgresSettings, Server, running
 from deploy.provision import ServiceDatabase, provision
@@ -30,6 +30,7 @@ from services.mastery import main as mastery
 from services.roster import main as roster
 from shared import runtime, telemetry
 from shared.bus.embedded import EmbeddedBus
+from shared.compute import Compute
 from shared.db import Database
 from shared.runtime import Service
 
@@ -54,7 +55,7 @@ class Show(Protocol):
     def step(self, text: str) -> None:
         """What is being done now."""
 
-    def progress(self, subject: str, done: int | None, total: int | None) -> None:
+    def progress(self, subject: str, done: int | None = None, total: int | None = None) -> None:
         """How far it is; may be called from a thread."""
 
     def loaded(self, load: Load, report: Report) -> None:
@@ -110,7 +111,7 @@ async def _serve(options: Options, show: Show) -> None:
     async with platform(options.home, options.port, show.step) as started, opened(started.url, started.key) as door:
         if options.files:
             for one in sorted(options.files, key=lambda one: list(Kind).index(one.kind)):
-                show.loaded(one, await demo_district.load(door, one, show.progress))
+                show.loaded(one, await load(door, one, show.progress))
         show.ready(replace(started, demo=await _demo(started, door, options, show)))
         await asyncio.Event().wait()
 
@@ -182,7 +183,9 @@ async def _services(
     async with AsyncExitStack() as kept:
         sockets = {name: kept.enter_context(runtime.bind(HOST, 0)) for name in ("roster", "assessment", "mastery")}
         urls = {f"{name}_url": f"http://{HOST}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
-        services = build(home, databases, urls)
+        compute = Compute()
+        kept.callback(compute.close)
+        services = build(home, databases, urls, compute)
         connections.check(services, server.max_connections, embedded=True)
         bus = EmbeddedBus({service.name: service.database for service in services})
         async with asyncio.TaskGroup() as group:
@@ -194,16 +197,18 @@ async def _services(
                 task.cancel()
 
 
-def build(home: Home, databases: Mapping[str, ServiceDatabase], urls: Mapping[str, str]) -> list[Service]:
+def build(
+    home: Home, databases: Mapping[str, ServiceDatabase], urls: Mapping[str, str], compute: Compute
+) -> list[Service]:
     """The services, told where their database is, where the others are, and the secrets they share."""
 
-    def told(service: str, **more: str) -> dict[str, str]:
+    def told(service: str, **more: str) -> dict[str, Any]:  # Any: pydantic's own options have types of their own
         return {"database_url": databases[service].app_dsn, "token_secret": home.secrets.token_secret, **urls, **more}
 
     return [
-        roster.build(roster.Settings(**told("roster"))),
-        assessment.build(assessment.Settings(**told("assessment"))),
-        mastery.build(mastery.Settings(**told("mastery"))),
+        roster.build(roster.Settings(**told("roster")), compute),
+        assessment.build(assessment.Settings(**told("assessment")), compute),
+        mastery.build(mastery.Settings(**told("mastery")), compute),
         gateway.build(
             gateway.Settings(
                 **told("gateway", key_pepper=home.secrets.key_pepper, operator_secret=home.secrets.operator_secret)
