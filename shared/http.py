@@ -74,8 +74,8 @@ def build_app(*, name: str, database: Database, tokens: Tokens, routers: Sequenc
     return app
 
 
-def health(database: Database) -> APIRouter:
-    """Alive; ready when the database answers; metrics."""
+def health(database: Database, *, with_metrics: bool = True) -> APIRouter:
+    """Alive; ready when the database answers; metrics, unless the service is open to the world."""
     router = APIRouter()
 
     @router.get("/healthz")
@@ -88,11 +88,14 @@ def health(database: Database) -> APIRouter:
             await tx.fetchval("SELECT 1")
         return {"status": "ready"}
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
+    if with_metrics:
+        router.add_api_route("/metrics", metrics_page)
     return router
+
+
+async def metrics_page() -> Response:
+    """All counters and durations, as Prometheus reads them."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _causes() -> APIRouter:

@@ -178,7 +178,7 @@ class Reckoning:
         return len(given) if isinstance(given, list) else USUAL_LENGTH.get(name, PAGE)
 
     def _argument(self, node: FieldNode, name: str) -> Any:
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value == name:
                 return self._value(argument.value)
         return None

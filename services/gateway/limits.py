@@ -82,7 +82,7 @@ def _check_shape(document: DocumentNode) -> None:
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             shape = measure.selection(definition.selection_set.selections)
-            directives = shape.directives + len(definition.directives)
+            directives = shape.directives + len(definition.directives or ())
             _at_most("Fields at the root", measure.roots(definition.selection_set.selections), ROOT_FIELDS)
             _at_most("Depth", shape.depth, DEPTH)
             _at_most("Depth of the introspection", shape.introspection_depth, INTROSPECTION_DEPTH)
@@ -128,7 +128,7 @@ class _Measure:
         self._within.add(name)
         definition = self._fragments[name]
         shape = self.selection(definition.selection_set.selections)
-        self._shapes[name] = shape.beside(Shape(directives=len(definition.directives)))
+        self._shapes[name] = shape.beside(Shape(directives=len(definition.directives or ())))
         self._within.discard(name)
         return self._shapes[name]
 
@@ -152,7 +152,7 @@ class _Measure:
         return self._roots[name]
 
     def _one(self, node: SelectionNode) -> Shape:
-        own = Shape(directives=len(node.directives))
+        own = Shape(directives=len(node.directives or ()))
         match node:
             case FieldNode():
                 return self._field(node).beside(own)

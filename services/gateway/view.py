@@ -63,7 +63,7 @@ class GraphQLView:
         self._wall_clock_seconds = wall_clock_seconds
         self._documents = Documents(schema)
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         accept = request.headers.get("accept")
         if request.method in ("GET", "HEAD") and wants_page(accept):
             return page.graphiql()
@@ -81,9 +81,9 @@ class GraphQLView:
             return _response({"errors": [said(stranger)]}, 401, speak, CHALLENGE)
         except TrellisError as wrong:
             return _response({"errors": [said(wrong)]}, wrong.status, speak)
-        return await self._answer(request.method, asked, caller, speak)
+        return await self._reply(request.method, asked, caller, speak)
 
-    async def _answer(self, method: str, asked: Asked, caller: Caller, media: Media) -> Response:
+    async def _reply(self, method: str, asked: Asked, caller: Caller, media: Media) -> Response:
         requested: dict[str, Any] = {}
         try:
             document = self._documents.read(asked.query)
