@@ -64,19 +64,19 @@ class Door:
                     sent(gone)
 
         params = {"keep_good": "true"} if keep_good else {}
-        headers = {"content-length": str(file.stat().st_size), "content-type": "application/octet-stream"}
-        if idempotency_key is not None:
-            headers["idempotency-key"] = idempotency_key
+        headers = {"content-length": str(size_of(file)), "content-type": "application/octet-stream"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         timeout = httpx.Timeout(600, connect=5)
-        return await self._ask(
+        accepted: Report = await self._ask(
             "POST", f"/v1/imports/{kind}", params=params, headers=headers, content=pieces(), timeout=timeout
         )
+        return accepted
 
     async def report(self, import_id: str) -> Report:
         """How far an import is and what it found."""
-        return await self._ask("GET", f"/v1/imports/{import_id}")
+        report: Report = await self._ask("GET", f"/v1/imports/{import_id}")
+        return report
 
     async def wait(self, import_id: str, heard: Callable[[Report], None]) -> Report:
         """The report once the import is over and all that follows from it can be read; `heard` gets each one before.
@@ -127,9 +127,9 @@ class Door:
     async def _ask(self, method: str, path: str, **how: Any) -> Any:
         try:
             response = await self._http.request(method, path, **how)
-        except httpx.TimeoutException as late:
+        except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as late:
             raise DoorError(f"{self.url} did not answer in time") from late
-        except httpx.TransportError as away:
+        except httpx.TransportError as away:  # a refused connection too comes as ConnectTimeout from this transport
             raise DoorError(f"nothing answers at {self.url}; is the platform running?") from away
         body = _body(response)
         if response.is_success:
@@ -145,6 +145,11 @@ async def opened(url: str, key: str) -> AsyncIterator[Door]:
         yield door
     finally:
         await door.close()
+
+
+def size_of(file: Path) -> int:
+    """Bytes in a file."""
+    return file.stat().st_size
 
 
 def is_over(report: Report) -> bool:

@@ -68,6 +68,14 @@ def print_report(what: Load, report: Report) -> None:
     show.table(["file", "state", *_COUNTS], [row])
     _findings("problems", report["problem_count"], report["problems"])
     _findings("repairs made", report["repair_count"], report["repairs"])
+    if has_parked(report):
+        parked = ", ".join(f"{count} in {service}" for service, count in report["effects"]["parked"].items())
+        show.message(f"Facts were parked ({parked}): what follows from them is missing until they are driven again.")
+
+
+def has_parked(report: Report) -> bool:
+    """Whether a service could not take in something that followed from the file."""
+    return bool(report["effects"]["parked"])
 
 
 _COUNTS = ("added", "changed", "unchanged", "refused")

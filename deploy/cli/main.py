@@ -1,0 +1,103 @@
+"""The `trellis` command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli import districts, keys, platform, show
+from deploy.cli.access import key_of, url_of
+from deploy.cli.demo import write_demo
+from deploy.cli.door import DoorError, Report, opened
+from deploy.cli.load import Kind, Load, has_parked, load, print_report
+from deploy.cli.options import Home, Json, Key, Url, wait_for
+from deploy.home import HomeFailed
+
+DONE, WENT_WRONG, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="trellis",
+    help="Trellis finds out where every learner stands.",
+    epilog="Exit codes: 0 done, 2 the platform refused what it was given, 1 anything else.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(platform.run)
+app.add_typer(keys.app, name="keys")
+app.add_typer(districts.app, name="districts")
+
+
+@app.command("load")
+def load_file(
+    kind: Annotated[Kind, typer.Argument(help="What the file is.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="The file.", exists=True, dir_okay=False, readable=True, show_default=False)
+    ],
+    home: Home,
+    keep_good: Annotated[
+        bool, typer.Option("--keep-good", help="Apply the valid rows of a file that has problems, and report the rest.")
+    ] = False,
+    url: Url = None,
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Load a file, and wait until everything that follows from it can be read."""
+    what = Load(kind, file, keep_good)
+
+    async def work() -> Report:
+        async with opened(url_of(url, home), key_of(key, home)) as door:
+            with show.progress() as bar:
+                return await load(door, what, bar.show)
+
+    report = wait_for(work())
+    if json:
+        show.as_json(report)
+    else:
+        print_report(what, report)
+    if report["state"] == "refused":
+        raise typer.Exit(REFUSED)
+    if report["state"] != "applied" or has_parked(report):
+        raise typer.Exit(WENT_WRONG)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for the files; made when it is not there.", show_default=False)],
+    students: Annotated[int, typer.Option(min=1, help="How many students.")] = 2_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    json: Json = False,
+) -> None:
+    """Write the files of a district that does not exist: roster, framework, forms and answers."""
+    with show.progress(counted=True) as bar:
+        files = write_demo(out, students, seed, lambda done, total: bar.show("students", done, total))
+    named = {kind.value: str(getattr(files, kind.value)) for kind in Kind}
+    if json:
+        show.as_json(named)
+    else:
+        show.table(
+            ["kind", "file", "bytes"],
+            [[kind, file, f"{Path(file).stat().st_size:,}"] for kind, file in named.items()],
+        )
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence and an exit code."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        return int(app(standalone_mode=False) or DONE)
+    except typer.TyperException as wrong:
+        show.message(f"{wrong.format_message()}\nTry trellis --help.")
+    except DoorError as said:
+        show.message(str(said))
+        return REFUSED if said.is_refusal else WENT_WRONG
+    except (HomeFailed, OSError) as wrong:
+        show.message(str(wrong))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return WENT_WRONG
