@@ -1,0 +1,9 @@
+"""Mastery: what each student is believed to know, and why.
+
+Owns competency frameworks (CASE), the ledger of evidence, and the beliefs traced from it.
+Announces `MasteryChanged`.
+Listens to `FormPublished`, `AdministrationPlanned` and `AttemptsScored` of assessment, and to `StudentsPlaced` of the
+roster, whose placements decide which schools' keys see a student.
+
+Read it in this order: domain, store, handlers, api, events, main.
+"""

@@ -1,0 +1,132 @@
+"""Questions about competencies, mastery and evidence, many at once. Routes parse, call, answer."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Response
+
+from services.mastery import contract, events
+from services.mastery.domain.history import History, histories
+from services.mastery.domain.ledger import Sheets
+from services.mastery.domain.skills import Competency
+from services.mastery.domain.standing import beliefs_in
+from services.mastery.domain.tracing import DEFAULT as SKILL
+from services.mastery.store import copies, frameworks, ledger, mastery
+from shared.http import Read
+
+router = APIRouter()
+
+_INLINE_SHEETS = 200
+_LAST = "\U0010ffff"
+
+
+@router.post("/competencies:batch-get")
+async def competencies(ask: contract.ByKeys, tx: Read) -> list[contract.Competency]:
+    """The competencies with these ids or CASE identifiers; what is not found is left out."""
+    return [wire(one) for one in await frameworks.competencies(tx, ask.ids, ask.identifiers)]
+
+
+@router.post("/mastery:batch-list", response_model=list[contract.StudentMastery])
+async def mastery_of(ask: contract.ByStudents, tx: Read) -> Response:
+    """What these students are believed to know; students the caller may not see are left out."""
+    standings = await mastery.list_standings(tx, ask.students)
+    visible = await copies.visible(tx, ask.students)
+    believed = {student: beliefs_in(standing) for student, standing in standings.items()}
+    if ask.competencies is None:
+        order = await _in_order(tx, {UUID(bytes=one) for beliefs in believed.values() for one in beliefs})
+    else:
+        order = ask.competencies
+    keys = [(competency, competency.bytes) for competency in order]
+    answer = []
+    for student in dict.fromkeys(ask.students):
+        if student in visible:
+            beliefs = believed.get(student, {})
+            asked = keys if ask.competencies is not None else [key for key in keys if key[1] in beliefs]
+            answer.append({"student": student, "mastery": [_mastery(one, beliefs.get(key)) for one, key in asked]})
+    return _json(answer)
+
+
+@router.post("/evidence:batch-list", response_model=list[contract.EvidencePage])
+async def evidence_of(ask: contract.EvidenceOf, tx: Read) -> Response:
+    """Why: a page of each student's evidence, oldest first, with the belief before and after each entry."""
+    sheets = await ledger.evidence_of(tx, ask.students)
+    visible = await copies.visible(tx, ask.students)
+    students = [student for student in dict.fromkeys(ask.students) if student in visible]
+    forms = await copies.forms(tx, sheets.forms)
+    codes = await copies.administration_codes(tx, sheets.administrations)
+
+    def replayed() -> bytes:
+        pages = histories(
+            [student.bytes for student in students], sheets, forms, codes, SKILL, first=ask.first, after=ask.after
+        )
+        answers = zip(students, pages, strict=True)
+        return orjson.dumps([_page(student, page, sheets, ask.after) for student, page in answers])
+
+    body = replayed() if len(sheets) <= _INLINE_SHEETS else await asyncio.to_thread(replayed)
+    return Response(body, media_type="application/json")
+
+
+@router.get("/evidence:count")
+async def count(tx: Read) -> contract.EvidenceCount:
+    """How many sheets and entries of evidence there are, for the students the caller may see."""
+    sheets, entries = await ledger.count(tx)
+    return contract.EvidenceCount(sheets=sheets, entries=entries)
+
+
+def wire(competency: Competency) -> contract.Competency:
+    """A competency as it is promised."""
+    return contract.Competency(
+        id=competency.id,
+        identifier=competency.identifier,
+        statement=competency.statement,
+        code=competency.code,
+        parent=competency.parent,
+    )
+
+
+async def _in_order(tx: Read, competencies: Iterable[UUID]) -> list[UUID]:
+    """By code and id; those without a code last."""
+    wanted = list(competencies)
+    codes: Mapping[UUID, str | None] = await frameworks.codes(tx, wanted)
+    return sorted(wanted, key=lambda one: (codes.get(one) or _LAST, one))
+
+
+def _mastery(competency: UUID, believed: tuple[float, int, int] | None) -> dict[str, Any]:
+    """A `contract.Mastery`, as plain as JSON: thousands are answered at once."""
+    probability, evidence_count, last = believed or (None, 0, None)
+    return {
+        "competency": competency,
+        "probability": probability,
+        "evidence_count": evidence_count,
+        "last_evidence_at": None if last is None else events.moment(last),
+        "model_version": SKILL.version,
+    }
+
+
+def _page(student: UUID, page: History, sheets: Sheets, after: int) -> dict[str, Any]:
+    """A `contract.EvidencePage`, as plain as JSON."""
+    return {
+        "student": student,
+        "items": [
+            {
+                "competency": UUID(bytes=entry.competency),
+                "administration": UUID(bytes=sheets.administrations[entry.sheet]),
+                "completed_at": events.moment(sheets.completed_at[entry.sheet]),
+                "modality": events.MODALITIES[sheets.modalities[entry.sheet]],
+                "item": entry.item,
+                "score": entry.credit,
+                "before": entry.before,
+                "after": entry.after,
+            }
+            for entry in page.entries
+        ],
+        "total": page.total,
+        "has_next": after + len(page.entries) < page.total,
+    }
+
+
+def _json(answer: object) -> Response:
+    return Response(orjson.dumps(answer), media_type="application/json")

@@ -1,0 +1,1 @@
+"""What happens here when something happened elsewhere, and when a framework is imported."""

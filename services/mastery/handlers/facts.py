@@ -1,0 +1,101 @@
+"""Four beats each: load, decide, save, announce. Batches in, one transaction, nothing caught."""
+
+import asyncio
+from collections.abc import Mapping
+
+from services.mastery import events
+from services.mastery.domain.ledger import Form, Sheets, faults
+from services.mastery.domain.standing import going_on, places, study
+from services.mastery.domain.tracing import DEFAULT as SKILL
+from services.mastery.store import copies, ledger, mastery
+from shared.db import Transaction
+from shared.errors import Invalid
+from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
+from shared.events_pb.trellis.events.mastery.v1 import mastery_pb2 as announced
+from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as roster
+
+_INLINE_SHEETS = 200  # fewer are traced in a millisecond
+
+
+async def form_published(tx: Transaction, facts: list[assessment.Form]) -> None:
+    """Keep our own copy of the form: sheets are read by it."""
+    forms = [events.form_in(fact) for fact in facts]
+    await copies.hold_arrivals(tx)
+    await copies.save_forms(tx, forms)
+    tx.arrived(_form(form.id) for form in forms)
+
+
+async def administration_planned(tx: Transaction, facts: list[assessment.Administration]) -> None:
+    """Keep our own copy of the window: its code orders evidence."""
+    planned = [events.administration_in(fact) for fact in facts]
+    await copies.hold_arrivals(tx)
+    await copies.save_administrations(tx, planned)
+    tx.arrived(_administration(administration) for administration, *_ in planned)
+
+
+async def students_placed(tx: Transaction, facts: list[roster.Placement]) -> None:
+    """Which schools' keys see which students."""
+    placed = events.places_in(facts)
+    await copies.place(
+        tx,
+        list(placed),
+        [(student, ordinal, *place) for student, at in placed.items() for ordinal, place in enumerate(at)],
+    )
+
+
+async def attempts_scored(tx: Transaction, facts: list[assessment.Attempt]) -> None:
+    """Scored attempts are evidence for every competency their items touch."""
+    scored = events.sheets_in(facts)
+    forms, administrations = await _known(tx, scored)
+    if missing := _missing(scored, forms, administrations):
+        await copies.hold_arrivals(tx)
+        forms, administrations = await _known(tx, scored)
+        missing = _missing(scored, forms, administrations)
+    for row, needs in missing.items():
+        tx.wait(assessment.AttemptsScored, facts[row], needs)
+    scored = scored.take([row for row in range(len(scored)) if row not in missing])
+    if wrong := faults(scored, forms):
+        raise Invalid(" ".join(wrong))
+
+    await ledger.hold(tx, scored.students)
+    recorded = await ledger.record(tx, scored)
+    students = sorted(recorded.corrected.union(recorded.new.students))
+    if not students:
+        return
+    standings = await mastery.standings(tx, students)
+    at = places(recorded.new, forms, administrations)
+    continuing = going_on(recorded.new, at, standings, SKILL) - recorded.corrected
+    whole = await ledger.sheets_of(tx, set(students) - continuing)
+    more_forms, more_administrations = await _known(tx, whole)
+    sheets = recorded.new.take(
+        [row for row, student in enumerate(recorded.new.students) if student in continuing]
+    ).joined(whole)
+    work = (students, standings, continuing, sheets, forms | more_forms, administrations | more_administrations, SKILL)
+    stands, changed = study(*work) if len(sheets) <= _INLINE_SHEETS else await asyncio.to_thread(study, *work)
+
+    await mastery.save(tx, students, stands)
+    tx.announce(announced.MasteryChanged, events.changes(changed, SKILL.version))
+
+
+async def _known(tx: Transaction, sheets: Sheets) -> tuple[dict[bytes, Form], dict[bytes, str]]:
+    """Those of the sheets' forms and administrations that are here."""
+    return await copies.forms(tx, sheets.forms), await copies.administration_codes(tx, sheets.administrations)
+
+
+def _missing(sheets: Sheets, forms: Mapping[bytes, Form], administrations: Mapping[bytes, str]) -> dict[int, str]:
+    """Sheets that refer to something not yet seen, and what."""
+    missing = {}
+    for row, (form, administration) in enumerate(zip(sheets.forms, sheets.administrations, strict=True)):
+        if form not in forms:
+            missing[row] = _form(form)
+        elif administration not in administrations:
+            missing[row] = _administration(administration)
+    return missing
+
+
+def _form(form: bytes) -> str:
+    return f"form:{form.hex()}"
+
+
+def _administration(administration: bytes) -> str:
+    return f"administration:{administration.hex()}"

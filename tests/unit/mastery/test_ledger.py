@@ -1,0 +1,196 @@
+"""From sheets to belief: the order of evidence, late and corrected sheets, and the same bits whatever the order."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.mastery.domain.history import histories
+from services.mastery.domain.ledger import NOT_PRESENTED, NOT_REACHED, OMITTED, faults
+from services.mastery.domain.standing import Standing, beliefs_in
+from services.mastery.domain.tracing import DEFAULT
+from tests.unit.mastery.sheets import Ledger, Sheet, a_form, an_id, sheets_of
+
+FORMS = {
+    form.id: form
+    for form in (
+        a_form("M4-A", [["add"], ["add", "sub"], ["sub"], []]),
+        a_form("M4-B", [["sub"], ["mul"], ["add"]], maxima=[2, 3, 1]),
+        a_form("Z", [["mul"], ["mul"]]),
+    )
+}
+ADMINISTRATIONS = {an_id("fall"): "fall", an_id("Fall"): "Fall", an_id("spring"): "spring"}
+_CODES = (NOT_REACHED, OMITTED, NOT_PRESENTED)
+
+
+@st.composite
+def some_sheets(draw: st.DrawFn) -> list[Sheet]:
+    """Sheets of a few students, many at the same moment, some of them corrected."""
+    found: dict[bytes, Sheet] = {}
+    for _ in range(draw(st.integers(1, 12))):
+        form = draw(st.sampled_from(list(FORMS.values())))
+        scores = bytes(draw(st.sampled_from([*range(maximum + 1), *_CODES])) for maximum in form.maxima.tolist())
+        sheet = Sheet(
+            draw(st.sampled_from(["ada", "ben", "eve"])),
+            form.code,
+            draw(st.integers(0, 3)) * 1_000_000,
+            scores,
+            draw(st.sampled_from(["fall", "Fall", "spring"])),
+        )
+        known = found.get(sheet.attempt)
+        found[sheet.attempt] = sheet if known is None else Sheet(**{**vars(sheet), "version": known.version + 1})
+        if known is not None:
+            found[sheet.attempt + b"old"] = known
+    return list(found.values())
+
+
+def heard(*batches: list[Sheet]) -> Ledger:
+    ledger = Ledger(FORMS, ADMINISTRATIONS)
+    for batch in batches:
+        ledger.hear(batch)
+    return ledger
+
+
+def believed(ledger: Ledger, student: str) -> dict[str, tuple[float, int, int]]:
+    standing = ledger.standings[an_id(student)]
+    return {one.rstrip(b".").decode(): belief for one, belief in beliefs_in(standing).items()}
+
+
+@settings(max_examples=300)
+@given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5), min_size=12))
+def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
+    sheets: list[Sheet], shuffled: object, sizes: list[int]
+) -> None:
+    at_once = heard(sheets)
+
+    shuffled.shuffle(sheets)  # type: ignore[attr-defined]  # a random.Random
+    batches, at = [], 0
+    for size in sizes:
+        batches.append(sheets[at : at + size])
+        at += size
+    piecemeal = heard(*[batch for batch in batches if batch], *[[one] for one in sheets[at:]])
+
+    assert piecemeal.standings == at_once.standings
+
+
+def test_new_sheets_continue_where_the_student_stands_and_late_ones_do_not() -> None:
+    early, middle, late = (Sheet("ada", "Z", moment, b"\x01\x00") for moment in (1, 2, 3))
+
+    ledger = heard([early], [late])
+    assert ledger.continued == 2
+    ledger.hear([middle])
+
+    assert ledger.continued == 2
+    assert ledger.standings == heard([early, middle, late]).standings
+
+
+def test_a_lower_or_equal_version_changes_nothing() -> None:
+    ledger = heard([Sheet("ada", "Z", 1, b"\x01\x01", version=2)])
+    before = dict(ledger.standings)
+
+    ledger.hear([Sheet("ada", "Z", 1, b"\x00\x00", version=1), Sheet("ada", "Z", 1, b"\x00\x00", version=2)])
+
+    assert ledger.standings == before
+
+
+def test_a_correction_counts_as_if_it_had_been_there_from_the_start() -> None:
+    corrected = heard([Sheet("ada", "Z", 1, b"\x01\x01")], [Sheet("ada", "Z", 1, b"\x01\x00", version=2)])
+
+    assert corrected.standings == heard([Sheet("ada", "Z", 1, b"\x01\x00")]).standings
+
+
+def test_a_correction_that_takes_all_evidence_away_leaves_no_belief() -> None:
+    nothing = bytes([NOT_REACHED, NOT_PRESENTED])
+
+    ledger = heard([Sheet("ada", "Z", 1, b"\x01\x01")], [Sheet("ada", "Z", 1, nothing, version=2)])
+
+    assert believed(ledger, "ada") == {}
+    assert ledger.standings[an_id("ada")].entries == 0
+
+
+def test_omitted_has_no_credit_and_what_was_not_reached_is_no_evidence() -> None:
+    ledger = heard([Sheet("ada", "M4-A", 7, bytes([1, OMITTED, NOT_REACHED, 1]))])
+
+    after_right = 0.27 / 0.41 + 0.14 / 0.41 * 0.1
+    assert believed(ledger, "ada") == {
+        "add": (pytest.approx(after_wrong(after_right)), 2, 7),
+        "sub": (pytest.approx(after_wrong(0.3)), 1, 7),
+    }
+
+
+def after_wrong(known: float) -> float:
+    posterior = known * 0.1 / (known * 0.1 + (1 - known) * 0.8)
+    return posterior + (1 - posterior) * 0.1
+
+
+def test_ties_in_time_are_ordered_by_the_code_points_of_administration_and_form() -> None:
+    sheets = [
+        Sheet("ada", "Z", 5, b"\x01\x01", "fall"),
+        Sheet("ada", "M4-A", 5, b"\x01\x01\x01\x01", "fall"),
+        Sheet("ada", "Z", 5, b"\x00\x00", "Fall"),
+    ]
+
+    [history] = histories([an_id("ada")], sheets_of(sheets), FORMS, ADMINISTRATIONS, DEFAULT, first=100, after=0)
+
+    assert [entry.sheet for entry in history.entries] == [2, 2, 1, 1, 1, 1, 0, 0]
+
+
+@given(sheets=some_sheets())
+def test_the_history_ends_at_what_is_believed(sheets: list[Sheet]) -> None:
+    ledger = heard(sheets)
+    students = sorted(ledger.standings)
+
+    whole = sheets_of(ledger.seen.values())
+    pages = histories(students, whole, FORMS, ADMINISTRATIONS, DEFAULT, first=10_000, after=0)
+
+    for student, page in zip(students, pages, strict=True):
+        stored = beliefs_in(ledger.standings[student])
+        assert {entry.competency: entry.after for entry in page.entries} == {c: b[0] for c, b in stored.items()}
+        assert page.total == ledger.standings[student].entries
+        begun: dict[bytes, float] = {}
+        for entry in page.entries:
+            assert entry.before == begun.get(entry.competency, DEFAULT.prior)
+            begun[entry.competency] = entry.after
+
+
+@given(sheets=some_sheets(), size=st.integers(1, 4))
+def test_pages_of_the_history_put_together_are_the_history(sheets: list[Sheet], size: int) -> None:
+    whole = sheets_of({sheet.attempt: sheet for sheet in sheets}.values())
+    students = sorted(set(whole.students))
+    complete = histories(students, whole, FORMS, ADMINISTRATIONS, DEFAULT, first=10_000, after=0)
+
+    for row, history in enumerate(complete):
+        paged = []
+        for after in range(0, history.total + size, size):
+            page = histories(students, whole, FORMS, ADMINISTRATIONS, DEFAULT, first=size, after=after)
+            paged += page[row].entries
+        assert paged == history.entries
+
+
+def test_a_student_without_sheets_has_an_empty_history() -> None:
+    [history] = histories([an_id("ada")], sheets_of([]), FORMS, ADMINISTRATIONS, DEFAULT, first=5, after=0)
+
+    assert (history.entries, history.total) == ([], 0)
+
+
+def test_a_sheet_that_does_not_fit_its_form_is_at_fault() -> None:
+    good = Sheet("ada", "M4-B", 1, bytes([2, 3, OMITTED]))
+    too_short = Sheet("ben", "M4-B", 1, bytes([2, 3]))
+    too_much = Sheet("eve", "M4-B", 1, bytes([2, 4, 1]))
+    no_such_code = Sheet("eve", "M4-B", 2, bytes([2, 252, 1]))
+
+    assert faults(sheets_of([good]), FORMS) == []
+    assert len(faults(sheets_of([good, too_short]), FORMS)) == 1
+    assert len(faults(sheets_of([too_much]), FORMS)) == 1
+    assert len(faults(sheets_of([no_such_code]), FORMS)) == 1
+    assert len(faults(sheets_of([too_short, too_much]), FORMS)) == 2
+
+
+def test_what_is_packed_does_not_depend_on_the_company_it_came_in() -> None:
+    ada = Sheet("ada", "Z", 1, b"\x01\x00")
+    others = [Sheet("ben", "M4-A", 1, b"\x01\x01\x00\x00"), Sheet("eve", "M4-B", 1, b"\x02\x03\x00")]
+
+    alone: Standing = heard([ada]).standings[an_id("ada")]
+
+    assert heard([*others, ada]).standings[an_id("ada")] == alone
+    assert np.frombuffer(alone.probabilities, "<f8").shape == (1,)
