@@ -1,0 +1,1 @@
+"""The arithmetic and law of testing: forms, answer sheets, scores, ability. Values in, values out."""

@@ -1,0 +1,1 @@
+"""What happens when a file comes in, and when the roster moves a student."""

@@ -1,0 +1,43 @@
+"""What assessment asks of the other services, in plain JSON of their contracts."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from shared.auth import Caller
+from shared.client import ServiceClient
+
+_MOST_COMPETENCIES = 10_000
+_MOST_STUDENTS = 50_000
+
+
+class Roster:
+    """Knows the students."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def students(self, sourced_ids: Sequence[str], caller: Caller) -> dict[str, str | None]:
+        """The students' ids by sourcedId; None where there is no such student."""
+        found: dict[str, str | None] = {}
+        for start in range(0, len(sourced_ids), _MOST_STUDENTS):
+            part = list(sourced_ids[start : start + _MOST_STUDENTS])
+            answer = await self._client.post("/students:resolve", {"sourced_ids": part}, caller)
+            found.update(zip(part, answer["ids"], strict=True))
+        return found
+
+
+class Mastery:
+    """Knows the competencies."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def competencies(self, identifiers: Collection[str], caller: Caller) -> dict[str, UUID]:
+        """The competencies' ids by CASE identifier; those that do not exist are left out."""
+        found: dict[str, UUID] = {}
+        asked = sorted(identifiers)
+        for start in range(0, len(asked), _MOST_COMPETENCIES):
+            part = asked[start : start + _MOST_COMPETENCIES]
+            answer = await self._client.post("/competencies:batch-get", {"identifiers": part}, caller)
+            found.update((each["identifier"], UUID(each["id"])) for each in answer)
+        return found
