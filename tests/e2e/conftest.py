@@ -4,12 +4,16 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.cli.demo import DemoFiles, write_demo
+from deploy.kafka import broker
+from deploy.kafka.broker import Broker
+from deploy.topics import topics
+from shared.bus.kafka_cluster import Cluster, create_topics
 from tests.e2e.harness import Platform, start
 
 Slug = Callable[[], str]
@@ -44,3 +48,16 @@ def slug() -> Slug:
     """A slug that no district has yet."""
     numbers = itertools.count(1)
     return lambda: f"district-{next(numbers)}"
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[Broker]:
+    """One broker for the whole run, with every topic. Where Java is missing its tests are skipped, except in CI."""
+    if not broker.can_run():
+        if os.environ.get("TRELLIS_KAFKA_REQUIRED"):
+            pytest.fail("Kafka tests are required here, and Java 17 or Maven is missing")
+        pytest.skip("Java 17 and Maven are not here")
+    with tempfile.TemporaryDirectory(prefix="trellis-kafka-") as folder:
+        async with broker.running(Path(folder) / "kafka") as started:
+            await create_topics(Cluster(started.bootstrap), topics())
+            yield started

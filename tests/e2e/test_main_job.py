@@ -1,0 +1,326 @@
+"""The main job from end to end, in both modes: real files in, what each learner knows out.
+
+`recompute.py` says by plain loops what the platform ought to say; here every student's numbers are compared with it.
+"""
+
+import csv
+import itertools
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.door import Door, DoorError, opened
+from deploy.cli.load import Kind
+from tests.e2e.conftest import Slug
+from tests.e2e.harness import (
+    Platform,
+    ask_everything,
+    differences,
+    district,
+    load_all,
+    load_file,
+    roster_table,
+    start,
+    students_of,
+)
+from tests.e2e.recompute import instant, recompute
+
+STUDENTS = int(os.environ.get("TRELLIS_E2E_STUDENTS", "300"))
+MANY_STUDENTS = int(os.environ.get("TRELLIS_E2E_MANY_STUDENTS", "20000"))
+SIZES = [STUDENTS, pytest.param(MANY_STUDENTS, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+
+ONE_STUDENT = """
+query Student($id: ID!, $after: String) {
+  student(id: $id) {
+    id sourcedId givenName familyName
+    abilities { administration { sourcedId purpose } rawScore theta }
+    mastery { competency { sourcedId code } probability evidenceCount }
+    evidence(first: 100, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes { competency { sourcedId } administration { sourcedId } completedAt modality item score before after }
+    }
+  }
+}
+"""
+
+
+def split(answers: Path, folder: Path, parts: int, seed: int) -> list[Path]:
+    """The same sheets in another order, dealt into several files, their columns shuffled too."""
+    shuffled = random.Random(seed)
+    with answers.open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    order = list(range(5)) + shuffled.sample(range(5, len(header)), len(header) - 5)
+    shuffled.shuffle(rows)
+    written = []
+    for part in range(parts):
+        path = folder / f"answers-{part + 1}.csv"
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow([header[column] for column in order])
+            writer.writerows([row[column] for column in order] for row in rows[part::parts])
+        written.append(path)
+    return written
+
+
+class TestTheMainJob:
+    @pytest.mark.parametrize("students", SIZES)
+    async def test_every_students_numbers_are_those_of_the_plain_recomputation(
+        self, platform: Platform, slug: Slug, tmp_path: Path, students: int
+    ) -> None:
+        files = write_demo(tmp_path, students, seed=20)
+        expected = recompute(files.forms, [files.answers])
+
+        async with district(platform, slug()) as door:
+            await load_all(door, files)
+            told = await ask_everything(door, files.roster)
+
+        assert differences(told, expected, students_of(files)) == []
+        assert len(told) == students
+        reasons = {one["reason"] for student in told.values() for one in student["attempts"]}
+        assert reasons >= {None, "NOT_CALIBRATED"}
+
+    async def test_another_order_two_files_and_twice_give_the_same_bits(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
+    ) -> None:
+        first, second = split(demo.answers, tmp_path, parts=2, seed=5)
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            at_once = await ask_everything(door, demo.roster)
+        async with district(platform, slug()) as door:
+            await load_all(door, demo, [second, first])
+            in_two = await ask_everything(door, demo.roster)
+            await load_all(door, demo, [demo.answers, first])
+            twice = await ask_everything(door, demo.roster)
+
+        assert in_two == at_once
+        assert twice == at_once
+        assert differences(at_once, recompute(demo.forms, [demo.answers]), students_of(demo)) == []
+
+    async def test_the_same_files_again_change_nothing(self, platform: Platform, slug: Slug, demo: DemoFiles) -> None:
+        files = {
+            Kind.ROSTER: demo.roster,
+            Kind.FRAMEWORK: demo.framework,
+            Kind.FORMS: demo.forms,
+            Kind.ANSWERS: demo.answers,
+        }
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            again = [(await load_file(door, kind, file))["counts"] for kind, file in files.items()]
+
+        assert all(counts["unchanged"] > 0 for counts in again)
+        assert [(one["added"], one["changed"], one["refused"]) for one in again] == [(0, 0, 0)] * 4
+
+    async def test_a_corrected_sheet_replaces_the_old_one_wherever_it_counts(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
+    ) -> None:
+        with demo.answers.open(encoding="utf-8", newline="") as stream:
+            header, *rows = csv.reader(stream)
+        corrected = tmp_path / "corrected.csv"
+        with corrected.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(header)
+            for row in rows[::7]:
+                writer.writerow(
+                    [*row[:5], *("-" if cell and column % 3 == 0 else cell for column, cell in enumerate(row[5:]))]
+                )
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            counts = (await load_file(door, Kind.ANSWERS, corrected))["counts"]
+            told = await ask_everything(door, demo.roster)
+
+        assert counts["changed"] + counts["unchanged"] == len(rows[::7])
+        assert counts["changed"] > counts["unchanged"]
+        assert differences(told, recompute(demo.forms, [demo.answers, corrected]), students_of(demo)) == []
+
+    async def test_a_students_page_explains_every_mastery_by_its_evidence(
+        self, platform: Platform, slug: Slug, demo: DemoFiles
+    ) -> None:
+        student = next(iter(sorted(recompute(demo.forms, [demo.answers]))))
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            pages = [page async for page in _evidence_pages(door, student)]
+
+        evidence = list(itertools.chain.from_iterable(page["evidence"]["nodes"] for page in pages))
+        last = {one["competency"]["sourcedId"]: one["after"] for one in evidence}
+        assert last == {one["competency"]["sourcedId"]: one["probability"] for one in pages[0]["mastery"]}
+        assert len(evidence) == sum(one["evidenceCount"] for one in pages[0]["mastery"])
+        times = [instant(one["completedAt"]) for one in evidence]
+        assert times == sorted(times)
+        assert {one["modality"] for one in evidence} <= {"IN_PERSON", "REMOTE", "PAPER"}
+        for competency, of_one in _by_competency(evidence):
+            assert of_one[0]["before"] == 0.3, competency
+            assert [one["before"] for one in of_one[1:]] == [one["after"] for one in of_one[:-1]]
+
+
+async def _evidence_pages(door: Door, student: str) -> Any:
+    after = None
+    while True:
+        page = (await door.graphql(ONE_STUDENT, {"id": f"sourcedId:{student}", "after": after}))["student"]
+        yield page
+        if not page["evidence"]["pageInfo"]["hasNextPage"]:
+            return
+        after = page["evidence"]["pageInfo"]["endCursor"]
+
+
+def _by_competency(evidence: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for competency in {one["competency"]["sourcedId"] for one in evidence}:
+        yield competency, [one for one in evidence if one["competency"]["sourcedId"] == competency]
+
+
+class TestWhoMaySee:
+    async def test_an_accountability_key_gets_no_result_from_any_field(
+        self, platform: Platform, slug: Slug, demo: DemoFiles
+    ) -> None:
+        name = slug()
+        async with district(platform, name) as door:
+            await load_all(door, demo)
+        key = await platform.new_key(name, purpose="accountability")
+        student = sorted(students_of(demo))[0]
+
+        async with opened(platform.url, key) as door:
+            for field in (
+                "abilities { theta rawScore }",
+                "mastery { probability }",
+                "evidence(first: 1) { nodes { score } }",
+            ):
+                answer = await _answer(door, f'{{ student(id: "sourcedId:{student}") {{ {field} }} }}')
+                assert {one["extensions"]["code"] for one in answer["errors"]} == {"FORBIDDEN"}, field
+                assert (answer.get("data") or {}).get("student") in (None, {field.split()[0].split("(")[0]: None})
+
+    async def test_another_districts_ids_look_like_ids_that_do_not_exist(
+        self, platform: Platform, slug: Slug, demo: DemoFiles
+    ) -> None:
+        student = sorted(students_of(demo))[0]
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            theirs = (await door.graphql(ONE_STUDENT, {"id": f"sourcedId:{student}"}))["student"]["id"]
+            imported = (await load_file(door, Kind.FRAMEWORK, demo.framework))["id"]
+
+        async with district(platform, slug()) as stranger:
+            by_id = await _answer(stranger, f'{{ student(id: "{theirs}") {{ sourcedId }} }}')
+            by_node = await _answer(stranger, f'{{ node(id: "{theirs}") {{ id }} }}')
+            by_sourced_id = await _answer(stranger, f'{{ student(id: "sourcedId:{student}") {{ sourcedId }} }}')
+            with pytest.raises(DoorError) as refused:
+                await stranger.report(imported)
+
+        assert by_id.get("data") == by_sourced_id.get("data") == {"student": None}
+        assert by_node.get("data") == {"node": None}
+        assert refused.value.status == 404
+
+    async def test_a_school_key_sees_its_own_school_and_no_other(
+        self, platform: Platform, slug: Slug, tmp_path: Path
+    ) -> None:
+        files = write_demo(tmp_path, students=800, seed=3)
+        name = slug()
+        async with district(platform, name) as door:
+            await load_all(door, files)
+            everyone = await ask_everything(door, files.roster)
+        key = await platform.new_key(name, schools=["sourcedId:SCH-0001"])
+        own = {
+            row["userSourcedId"]
+            for row in roster_table(files.roster, "enrollments")
+            if row["role"] == "student" and row["schoolSourcedId"] == "SCH-0001"
+        }
+
+        async with opened(platform.url, key) as door:
+            mine = await _seen(door, sorted(own)[:20])
+            others = await _seen(door, sorted(students_of(files) - own)[:20])
+
+        assert mine == {student: everyone[student]["mastery"].keys() for student in sorted(own)[:20]}
+        assert others == dict.fromkeys(sorted(students_of(files) - own)[:20])
+
+    @pytest.mark.parametrize("key", ["", "trl_live_wrong", "trl_live_" + "a" * 60])
+    async def test_a_wrong_key_is_401_everywhere_and_says_nothing_else(self, platform: Platform, key: str) -> None:
+        async with opened(platform.url, key) as door:
+            for path in ("/v1/imports/roster-1", "/v1/keys", "/v1/districts", "/v1/nothing"):
+                with pytest.raises(DoorError) as refused:
+                    await door.get(path)
+                assert refused.value.status == 401
+            with pytest.raises(DoorError) as refused:
+                await door.graphql("{ __typename }")
+
+        assert refused.value.status == 401
+
+    async def test_a_revoked_key_opens_nothing(self, platform: Platform, slug: Slug) -> None:
+        key = await platform.new_key(await _made(platform, slug()))
+        async with opened(platform.url, key) as door:
+            await door.graphql("{ __typename }")
+            await door.delete(f"/v1/keys/{key.split('_')[2]}")
+
+            with pytest.raises(DoorError) as refused:
+                await door.graphql("{ __typename }")
+
+        assert refused.value.status == 401
+
+
+async def _made(platform: Platform, name: str) -> str:
+    await platform.new_district(name)
+    return name
+
+
+async def _answer(door: Door, query: str) -> dict[str, Any]:
+    try:
+        return {"data": await door.graphql(query)}
+    except DoorError as refused:
+        return refused.body if isinstance(refused.body, dict) else {}
+
+
+async def _seen(door: Door, students: list[str]) -> dict[str, Any]:
+    """What a key sees of each student: the competencies with mastery, or None where there is no such student."""
+    found: dict[str, Any] = {}
+    for student in students:
+        query = f'{{ student(id: "sourcedId:{student}") {{ mastery {{ competency {{ sourcedId }} }} }} }}'
+        seen = (await _answer(door, query)).get("data") or {}
+        one = seen.get("student")
+        found[student] = one and {entry["competency"]["sourcedId"]: None for entry in one["mastery"]}.keys()
+    return found
+
+
+class TestSideBySide:
+    async def test_two_platforms_do_not_see_each_other(self, homes: Path, demo: DemoFiles) -> None:
+        platforms = [start("embedded", homes / name) for name in ("left", "right")]
+        try:
+            left, right = platforms
+            assert (left.url, left.key) != (right.url, right.key)
+            async with opened(left.url, left.key) as door:
+                await load_all(door, demo)
+                assert len(await ask_everything(door, demo.roster)) == 120
+            async with opened(right.url, right.key) as door:
+                assert (await _answer(door, '{ class(id: "sourcedId:CLS-0001-03-1-M") { title } }')).get("data") == {
+                    "class": None
+                }
+            async with opened(right.url, left.key) as door:
+                with pytest.raises(DoorError) as refused:
+                    await door.graphql("{ __typename }")
+            assert refused.value.status == 401
+        finally:
+            for one in platforms:
+                assert one.stop() < 5
+
+    async def test_a_second_start_keeps_the_data_and_the_key(self, homes: Path, demo: DemoFiles) -> None:
+        first = start("embedded", homes / "again")
+        try:
+            async with opened(first.url, first.key) as door:
+                await load_all(door, demo)
+                before = await ask_everything(door, demo.roster)
+        finally:
+            first.stop()
+
+        second = start("embedded", homes / "again")
+        try:
+            async with opened(second.url, second.key) as door:
+                after = await ask_everything(door, demo.roster)
+        finally:
+            assert second.stop() < 5
+
+        assert second.key == first.key
+        assert after == before
