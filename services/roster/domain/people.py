@@ -1,0 +1,37 @@
+"""The nouns of the roster as the store hands them out."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """An organisation that teaches, and where it is."""
+
+    id: UUID
+    sourced_id: str
+    name: str
+    type: str
+    sector: str | None
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A class of a school (`class` is a word of Python's)."""
+
+    id: UUID
+    sourced_id: str
+    title: str
+    school: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A person with the role student, or enrolled as one."""
+
+    id: UUID
+    sourced_id: str
+    given_name: str
+    family_name: str

@@ -1,0 +1,195 @@
+"""What a cell means, and the repairs that need no guessing.
+
+Each function takes the text of one cell and says what it means in the standard's own spelling. A repair is told, never
+silent; what could mean two things is a problem.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from services.roster.domain.layout import STATUSES, Column, Kind
+
+DateOrder = Literal["day-first", "month-first"]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_COMPACT = re.compile(r"\d{8}")
+_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})")
+_TURNED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
+_EXTENSION = re.compile(r"ext:[a-zA-Z0-9.\-_]+")
+_SCHOOL_YEAR = re.compile(r"\d{4}")
+_TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """What is not as it should be: a rule, what to do (or what was done), and whether it could be mended."""
+
+    rule: str
+    remedy: str
+    repaired: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a cell means; None is an empty cell. `turned`: a date whose order only the whole column can tell."""
+
+    value: str | None
+    slips: tuple[Slip, ...] = ()
+    turned: bool = False
+
+    @property
+    def refused(self) -> bool:
+        return any(not slip.repaired for slip in self.slips)
+
+
+_NOTHING = Meaning(None)
+_REQUIRED = Meaning(None, (Slip("required", "Fill this cell: the standard requires it.", repaired=False),))
+_IN_BULK = Slip("empty-in-bulk", "Read all the same; leave it empty in a bulk file.")
+_TRIMMED = Slip("surrounding-space", "Read without the space around it.")
+
+
+def meaning(column: Column, text: str) -> Meaning:
+    """What this cell of this column means."""
+    bare = text.strip()
+    if not bare:
+        return _REQUIRED if column.required else _NOTHING
+    match column.kind:
+        case Kind.TEXT:
+            found = Meaning(bare)
+        case Kind.KEY:
+            found = Meaning(bare, (_TRIMMED,) if bare != text else ())
+        case Kind.KEYS | Kind.LIST:
+            found = _list(bare, required=column.required)
+        case Kind.DATE:
+            found = _date(bare)
+        case Kind.MOMENT:
+            found = _moment(bare)
+        case Kind.BOOLEAN:
+            found = _boolean(bare)
+        case Kind.CODE:
+            found = _code(column, bare)
+        case Kind.YEAR:
+            found = _school_year(bare)
+    if column.name in ("status", "dateLastModified"):
+        return Meaning(found.value, (_IN_BULK, *found.slips), found.turned)
+    return found
+
+
+def _list(text: str, *, required: bool) -> Meaning:
+    parts = [part.strip() for part in text.split(",")]
+    kept = ",".join(part for part in parts if part)
+    if not kept and required:
+        return _REQUIRED
+    if not all(parts):
+        return Meaning(kept or None, (Slip("empty-list-member", "Read without the empty member."),))
+    return Meaning(kept)
+
+
+def _boolean(text: str) -> Meaning:
+    if text in ("true", "false"):
+        return Meaning(text)
+    if text.lower() in ("true", "false"):
+        return Meaning(text.lower(), (Slip("letter-case", f"Read as {text.lower()}."),))
+    return Meaning(None, (Slip("boolean", "Write true or false.", repaired=False),))
+
+
+def _code(column: Column, text: str) -> Meaning:
+    if text in column.codes or (column.extensible and _EXTENSION.fullmatch(text)):
+        return Meaning(text)
+    alike = [code for code in column.codes if code.lower() == text.lower()]
+    if alike:
+        return Meaning(alike[0], (Slip("letter-case", f"Read as {alike[0]}."),))
+    if column.codes is STATUSES and text.lower() == "inactive":
+        # The standard itself: inactive was removed in 1.1 and is to be read so.
+        return Meaning("tobedeleted", (Slip("status-inactive", "Read as tobedeleted."),))
+    allowed = ", ".join(sorted(column.codes)) + (" or ext:…" if column.extensible else "")
+    return Meaning(None, (Slip("code", f"Write one of: {allowed}.", repaired=False),))
+
+
+def _school_year(text: str) -> Meaning:
+    if _SCHOOL_YEAR.fullmatch(text):
+        return Meaning(text)
+    if years := _TWO_YEARS.fullmatch(text):
+        first, second = years.groups()
+        ends = int(second) if len(second) == 4 else int(first[:2] + second)
+        if ends == int(first) + 1:
+            return Meaning(str(ends), (Slip("school-year", f"Read as {ends}, the year in which it ends."),))
+    return Meaning(None, (Slip("school-year", "Write the year in which the school year ends: YYYY.", repaired=False),))
+
+
+def _day(year: str, month: str, day: str) -> str | None:
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return None
+
+
+_NO_DATE = Meaning(None, (Slip("date", "Write a date that exists as YYYY-MM-DD.", repaired=False),))
+_NO_MOMENT = Meaning(None, (Slip("date-time", "Left out; write YYYY-MM-DDThh:mm:ss.sssZ."),))
+
+
+def _date(text: str) -> Meaning:
+    if _DATE.fullmatch(text):
+        return Meaning(text) if _day(*text.split("-")) else _NO_DATE
+    if _TURNED.fullmatch(text):
+        return Meaning(text, turned=True)
+    if _MOMENT.fullmatch(text):
+        day = text[:10]
+        if _day(*day.split("-")):
+            return Meaning(day, (Slip("date-with-time", f"Read as {day}."),))
+    if found := _YEAR_FIRST.fullmatch(text):
+        other = _day(*found.groups())
+    elif _COMPACT.fullmatch(text):
+        other = _day(text[:4], text[4:6], text[6:])
+    else:
+        other = None
+    return Meaning(other, (Slip("date-format", f"Read as {other}."),)) if other else _NO_DATE
+
+
+def _moment(text: str) -> Meaning:
+    """When the source last changed the row. A bulk file should not say; what cannot be read is left out."""
+    if _MOMENT.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return _NO_MOMENT
+        if moment.tzinfo is None:
+            return Meaning(f"{text}Z", (Slip("date-time-zone", "Read as UTC."),))
+        return Meaning(text)
+    if _TURNED.fullmatch(text):
+        return Meaning(text, turned=True)
+    if _DATE.fullmatch(text) and _day(*text.split("-")):
+        return Meaning(f"{text}T00:00:00Z", (Slip("date-time", "Read as the beginning of that day, UTC."),))
+    return _NO_MOMENT
+
+
+def date_order(dates: Iterable[str]) -> DateOrder | None:
+    """Which order the dates of a column are written in, when some can only be read one way and none only the other."""
+    day_first = month_first = False
+    for text in dates:
+        found = _TURNED.fullmatch(text)
+        if found is None:
+            continue
+        first, second, year = found.groups()
+        as_day, as_month = _day(year, second, first), _day(year, first, second)
+        day_first |= as_day is not None and as_month is None
+        month_first |= as_month is not None and as_day is None
+    if day_first == month_first:
+        return None
+    return "day-first" if day_first else "month-first"
+
+
+def turn(text: str, order: DateOrder | None) -> str | None:
+    """A date such as 15/06/2023 as YYYY-MM-DD. Without an order only what both orders read alike."""
+    found = _TURNED.fullmatch(text)
+    if found is None:
+        return None
+    first, second, year = found.groups()
+    as_day, as_month = _day(year, second, first), _day(year, first, second)
+    if order is None:
+        return as_day if as_day == as_month else None
+    return as_day if order == "day-first" else as_month

@@ -1,0 +1,165 @@
+"""What the API may ask. Row-level security leaves out what the caller may not see; "not yours" and "not there" are one.
+
+Records that are marked to be deleted are still found by their key, for evidence outlives an enrolment; lists leave
+them out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
+
+from services.roster.domain.people import School, Section, Student
+from services.roster.store import SOURCE
+from services.roster.tables import Class, CrosswalkEntry, Org, Person
+from shared.db import Transaction
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Row]):
+    """One parent's rows, and whether there are more."""
+
+    parent: UUID
+    rows: list[_Row]
+    has_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Rows asked for by our ids, or by the identifiers of the district's system."""
+
+    ids: Sequence[UUID] = ()
+    sourced_ids: Sequence[str] = ()
+
+    def of(self, row_id: Mapped[UUID], type: str) -> ColumnElement[bool]:
+        """The condition that a row of this type is asked for."""
+        named = select(col(CrosswalkEntry.row_id)).where(
+            col(CrosswalkEntry.source) == SOURCE,
+            col(CrosswalkEntry.type) == type,
+            col(CrosswalkEntry.end_on).is_(None),
+            col(CrosswalkEntry.sourced_id).in_(self.sourced_ids),
+        )
+        return or_(row_id.in_(self.ids), row_id.in_(named))
+
+
+def _name_of(row_id: Mapped[UUID]) -> ScalarSelect[str]:
+    """The source's identifier of a row, as the crosswalk has it today."""
+    return (
+        select(func.min(col(CrosswalkEntry.sourced_id)))
+        .where(
+            col(CrosswalkEntry.row_id) == row_id,
+            col(CrosswalkEntry.source) == SOURCE,
+            col(CrosswalkEntry.end_on).is_(None),
+        )
+        .correlate(Org, Class, Person)
+        .scalar_subquery()
+    )
+
+
+async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
+    """The organisations asked for, as far as the caller may see them."""
+    sql = select(
+        col(Org.id), _name_of(col(Org.id)), col(Org.name), col(Org.type),
+        col(Org.sector), col(Org.latitude), col(Org.longitude),
+    ).where(keys.of(col(Org.id), "org"))  # fmt: skip
+    return [School(*row) for row in await tx.session.execute(sql)]
+
+
+async def list_classes(tx: Transaction, keys: Keys) -> list[Section]:
+    """The classes asked for, as far as the caller may see them."""
+    sql = select(
+        col(Class.id), _name_of(col(Class.id)), col(Class.title), col(Class.school_id)
+    ).where(keys.of(col(Class.id), "class"))  # fmt: skip
+    return [Section(*row) for row in await tx.session.execute(sql)]
+
+
+async def list_students(tx: Transaction, keys: Keys) -> list[Student]:
+    """The students asked for, as far as the caller may see them."""
+    sql = select(
+        col(Person.id), _name_of(col(Person.id)), col(Person.given_name), col(Person.family_name)
+    ).where(col(Person.is_student), keys.of(col(Person.id), "user"))  # fmt: skip
+    return [Student(*row) for row in await tx.session.execute(sql)]
+
+
+_CLASSES_OF = """
+    SELECT parent.id AS parent, c.id, c.title,
+           (SELECT min(x.sourced_id) FROM crosswalk x
+            WHERE x.row_id = c.id AND x.source = 'sis' AND x.end_on IS NULL) AS sourced_id
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS parent (id, n)
+    CROSS JOIN LATERAL (
+        SELECT id, title FROM classes
+        WHERE school_id = parent.id AND status = 'active'
+          AND ($3::uuid IS NULL OR (title, id) > (SELECT seen.title, seen.id FROM classes seen WHERE seen.id = $3))
+        ORDER BY title, id LIMIT $2 + 1
+    ) AS c
+    ORDER BY parent.n, c.title, c.id
+"""
+
+
+async def classes_of_schools(
+    tx: Transaction, schools: Sequence[UUID], first: int, after: UUID | None
+) -> list[Page[Section]]:
+    """A page of each school's classes, by title and id."""
+    rows = await tx.fetch(_CLASSES_OF, schools, first, after)
+    found: dict[UUID, list[Section]] = {school: [] for school in schools}
+    for row in rows:
+        found[row["parent"]].append(Section(row["id"], row["sourced_id"], row["title"], row["parent"]))
+    return _pages(found, first)
+
+
+_STUDENTS_OF = """
+    SELECT parent.id AS parent, p.id, p.given_name, p.family_name,
+           (SELECT min(x.sourced_id) FROM crosswalk x
+            WHERE x.row_id = p.id AND x.source = 'sis' AND x.end_on IS NULL) AS sourced_id
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS parent (id, n)
+    CROSS JOIN LATERAL (
+        SELECT id, given_name, family_name FROM people
+        WHERE status = 'active'
+          AND id IN (
+              SELECT e.person_id FROM enrollments e
+              WHERE e.class_id = parent.id AND e.role = 'student' AND e.status = 'active'
+                AND (e.begin_on IS NULL OR e.begin_on <= current_date)
+                AND (e.end_on IS NULL OR e.end_on > current_date))
+          AND ($3::uuid IS NULL OR (family_name, given_name, id) > (
+              SELECT seen.family_name, seen.given_name, seen.id FROM people seen WHERE seen.id = $3))
+        ORDER BY family_name, given_name, id LIMIT $2 + 1
+    ) AS p
+    ORDER BY parent.n, p.family_name, p.given_name, p.id
+"""
+
+
+async def students_of_classes(
+    tx: Transaction, classes: Sequence[UUID], first: int, after: UUID | None
+) -> list[Page[Student]]:
+    """A page of each class's students who are enrolled today, by family name, given name and id."""
+    rows = await tx.fetch(_STUDENTS_OF, classes, first, after)
+    found: dict[UUID, list[Student]] = {section: [] for section in classes}
+    for row in rows:
+        student = Student(row["id"], row["sourced_id"], row["given_name"], row["family_name"])
+        found[row["parent"]].append(student)
+    return _pages(found, first)
+
+
+def _pages(found: dict[UUID, list[_Row]], first: int) -> list[Page[_Row]]:
+    return [Page(parent, rows[:first], len(rows) > first) for parent, rows in found.items()]
+
+
+async def resolve_students(tx: Transaction, sourced_ids: Sequence[str]) -> list[UUID | None]:
+    """Which students these identifiers name, parallel to the question."""
+    rows = await tx.fetch(
+        """
+        SELECT c.sourced_id, p.id
+        FROM crosswalk c JOIN people p ON p.id = c.row_id
+        WHERE c.district_id = $1 AND c.source = 'sis' AND c.type = 'user' AND c.end_on IS NULL AND p.is_student
+          AND c.sourced_id = ANY ($2)
+        """,
+        tx.caller.district, list(set(sourced_ids)),
+    )  # fmt: skip
+    found = {row["sourced_id"]: row["id"] for row in rows}
+    return [found.get(name) for name in sourced_ids]
