@@ -1,4 +1,4 @@
-"""How the gateway keeps districts and keys. No row-level security: a key is looked up before it is known whose it is."""
+"""How the gateway keeps districts and keys. No row-level security: a key is looked up before it is known whose."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,0 +1,297 @@
+"""A small world behind the gateway: the three services as small applications that speak the contracts.
+
+They read the inside token and show a caller only its district and, with a key for named schools, only their students,
+as the real ones do. What they were asked is counted.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import httpx
+from fastapi import FastAPI, Request
+
+from services.assessment import contract as assessment
+from services.gateway.clients import Services
+from services.mastery import contract as mastery
+from services.roster import contract as roster
+from shared.auth import SCOPES, Caller, Purpose, Tokens
+from shared.client import ServiceClient
+from shared.http import CallerOf, answer_errors
+
+SECRET = "a token secret of the tests, 32 letters and more"
+THETA = 0.1234567
+PROBABILITY = 0.7654321
+SCORE = 0.3333333
+NAMESPACE = UUID("11111111-2222-3333-4444-555555555555")
+NORTH = uuid5(NAMESPACE, "north")
+SOUTH = uuid5(NAMESPACE, "south")
+WHEN = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
+
+
+def an_id(district: UUID, name: str) -> UUID:
+    return uuid5(district, name)
+
+
+def a_caller(
+    district: UUID = NORTH,
+    *,
+    scopes: frozenset[str] = SCOPES,
+    purpose: Purpose = Purpose.INSTRUCTION,
+    schools: tuple[UUID, ...] | None = None,
+) -> Caller:
+    return Caller(district, "key:test", scopes, purpose, schools)
+
+
+@dataclass
+class World:
+    """Each district has two schools, with a class each of so many students."""
+
+    students_per_class: int = 3
+    evidence_per_student: int = 4
+    asked: Counter[str] = field(default_factory=Counter)
+    callers: list[Caller] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
+    broken: bool = False
+    uploads: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    causes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    import_state: str = "applied"
+
+    def schools(self, caller: Caller) -> list[roster.School]:
+        found = [
+            roster.School(
+                id=an_id(caller.district, f"school:{n}"), sourced_id=f"school-{n}", name=f"School {n}", type="school",
+                sector="district", latitude=41.5, longitude=-87.5,
+            )
+            for n in (1, 2)
+        ]  # fmt: skip
+        return [one for one in found if caller.schools is None or one.id in caller.schools]
+
+    def classes(self, caller: Caller) -> list[roster.Class]:
+        return [
+            roster.Class(
+                id=an_id(caller.district, f"class:{school.sourced_id}"),
+                sourced_id=f"class-of-{school.sourced_id}", title=f"Class of {school.name}", school=school.id,
+            )
+            for school in self.schools(caller)
+        ]  # fmt: skip
+
+    def students(self, caller: Caller) -> dict[UUID, list[roster.Student]]:
+        """By class, in order."""
+        return {
+            one.id: [
+                roster.Student(
+                    id=an_id(caller.district, f"student:{one.sourced_id}:{n}"),
+                    sourced_id=f"student-{n}-of-{one.sourced_id}", given_name=f"Ada{n}", family_name=f"Byron{n:03}",
+                )
+                for n in range(self.students_per_class)
+            ]
+            for one in self.classes(caller)
+        }  # fmt: skip
+
+    def visible(self, caller: Caller) -> set[UUID]:
+        return {student.id for of_class in self.students(caller).values() for student in of_class}
+
+    def competencies(self, caller: Caller) -> list[mastery.Competency]:
+        top = an_id(caller.district, "competency:0")
+        return [
+            mastery.Competency(
+                id=an_id(caller.district, f"competency:{n}"), identifier=f"case-{n}", statement=f"Can do {n}",
+                code=f"4.{9 - n}" if n else None, parent=top if n else None,
+            )
+            for n in range(4)
+        ]  # fmt: skip
+
+    def administrations(self, caller: Caller) -> list[assessment.Administration]:
+        return [
+            assessment.Administration(
+                id=an_id(caller.district, f"administration:{n}"), code=f"fall-{n}", title=f"Fall {n}",
+                purpose="diagnostic", opens_at=WHEN, closes_at=WHEN,
+            )
+            for n in range(3)
+        ]  # fmt: skip
+
+
+def service(name: str, world: World) -> FastAPI:
+    """One service of the world."""
+    app = FastAPI(openapi_url=None)
+    app.state.tokens = Tokens(SECRET)
+    answer_errors(app)
+
+    @app.middleware("http")
+    async def counted(request: Request, go_on: Any) -> Any:
+        world.asked[f"{name} {request.url.path}"] += 1
+        if name in world.away:
+            raise httpx.ConnectError("away")
+        if world.broken:
+            raise RuntimeError("secret detail of a broken service")
+        return await go_on(request)
+
+    {"roster": _roster, "assessment": _assessment, "mastery": _mastery}[name](app, world)
+    _imports(app, name, world)
+    return app
+
+
+def _roster(app: FastAPI, world: World) -> None:
+    @app.post("/schools:batch-get")
+    async def schools(ask: roster.ByKeys, caller: CallerOf) -> list[roster.School]:
+        world.callers.append(caller)
+        return [one for one in world.schools(caller) if one.id in ask.ids or one.sourced_id in ask.sourced_ids]
+
+    @app.post("/classes:batch-get")
+    async def classes(ask: roster.ByKeys, caller: CallerOf) -> list[roster.Class]:
+        return [one for one in world.classes(caller) if one.id in ask.ids or one.sourced_id in ask.sourced_ids]
+
+    @app.post("/students:batch-get")
+    async def students(ask: roster.ByKeys, caller: CallerOf) -> list[roster.Student]:
+        everyone = [student for of_class in world.students(caller).values() for student in of_class]
+        return [one for one in everyone if one.id in ask.ids or one.sourced_id in ask.sourced_ids]
+
+    @app.post("/classes:batch-list")
+    async def classes_of(ask: roster.ByParents, caller: CallerOf) -> list[roster.ClassPage]:
+        pages = []
+        for parent in ask.parents:
+            items = [one for one in world.classes(caller) if one.school == parent]
+            page, has_next = _page(items, ask.first, ask.after)
+            pages.append(roster.ClassPage(parent=parent, items=page, has_next=has_next))
+        return pages
+
+    @app.post("/students:batch-list")
+    async def students_of(ask: roster.ByParents, caller: CallerOf) -> list[roster.StudentPage]:
+        known = world.students(caller)
+        pages = []
+        for parent in ask.parents:
+            page, has_next = _page(known.get(parent, []), ask.first, ask.after)
+            pages.append(roster.StudentPage(parent=parent, items=page, has_next=has_next))
+        return pages
+
+
+def _assessment(app: FastAPI, world: World) -> None:
+    @app.post("/administrations:batch-get")
+    async def administrations(ask: assessment.ByKeys, caller: CallerOf) -> list[assessment.Administration]:
+        return [one for one in world.administrations(caller) if one.id in ask.ids or one.code in ask.codes]
+
+    @app.post("/administrations:list")
+    async def page(ask: assessment.Page, caller: CallerOf) -> assessment.AdministrationPage:
+        items, has_next = _page(world.administrations(caller), ask.first, ask.after)
+        return assessment.AdministrationPage(items=items, has_next=has_next)
+
+    @app.post("/abilities:batch-list")
+    async def abilities(ask: assessment.ByStudents, caller: CallerOf) -> list[assessment.StudentAbilities]:
+        administration = world.administrations(caller)[0].id
+        seen = world.visible(caller)
+        return [
+            assessment.StudentAbilities(
+                student=student,
+                abilities=[
+                    assessment.Ability(
+                        attempt=an_id(student, "attempt"), administration=administration, form="M4-A",
+                        completed_at=WHEN, theta=THETA, standard_error=0.4, raw_score=7, maximum=12, reason=None,
+                        parameter_version="2026-spring",
+                    )
+                ],
+            )
+            for student in ask.students
+            if student in seen
+        ]  # fmt: skip
+
+
+def _mastery(app: FastAPI, world: World) -> None:
+    @app.post("/competencies:batch-get")
+    async def competencies(ask: mastery.ByKeys, caller: CallerOf) -> list[mastery.Competency]:
+        return [one for one in world.competencies(caller) if one.id in ask.ids or one.identifier in ask.identifiers]
+
+    @app.post("/mastery:batch-list")
+    async def of_students(ask: mastery.ByStudents, caller: CallerOf) -> list[mastery.StudentMastery]:
+        known = world.competencies(caller)[1:]
+        asked = [one.id for one in known] if ask.competencies is None else ask.competencies
+        seen = world.visible(caller)
+        with_evidence = {one.id for one in known}
+        return [
+            mastery.StudentMastery(
+                student=student,
+                mastery=[
+                    mastery.Mastery(
+                        competency=id_, probability=PROBABILITY if id_ in with_evidence else None,
+                        evidence_count=2 if id_ in with_evidence else 0,
+                        last_evidence_at=WHEN if id_ in with_evidence else None,
+                        model_version="bkt-1:p.30,l.10,g.20,s.10",
+                    )
+                    for id_ in asked
+                ],
+            )
+            for student in ask.students
+            if student in seen
+        ]  # fmt: skip
+
+    @app.post("/evidence:batch-list")
+    async def evidence(ask: mastery.EvidenceOf, caller: CallerOf) -> list[mastery.EvidencePage]:
+        known = world.competencies(caller)[1:]
+        administration = world.administrations(caller)[0].id
+        entries = [
+            mastery.Evidence(
+                competency=known[n % len(known)].id, administration=administration, completed_at=WHEN,
+                modality="in person", item=f"m4-{n:03}", score=SCORE, before=0.3, after=PROBABILITY,
+            )
+            for n in range(world.evidence_per_student)
+        ]  # fmt: skip
+        seen = world.visible(caller)
+        return [
+            mastery.EvidencePage(
+                student=student, items=entries[ask.after : ask.after + ask.first], total=len(entries),
+                has_next=len(entries) > ask.after + ask.first,
+            )
+            for student in ask.students
+            if student in seen
+        ]  # fmt: skip
+
+
+def _imports(app: FastAPI, name: str, world: World) -> None:
+    imported = an_id(NORTH, "import")
+
+    @app.post("/imports/{kind}", status_code=202)
+    async def receive(kind: str, request: Request, caller: CallerOf, keep_good: bool = False) -> dict[str, Any]:
+        body = b"".join([piece async for piece in request.stream()])
+        kept = {"keep_good": str(keep_good), "idempotency": request.headers.get("idempotency-key", "")}
+        world.uploads.append((f"{name}/{kind}", body, kept))
+        return {"id": str(imported), "state": "staged"}
+
+    @app.get("/imports/{import_id}")
+    async def report(import_id: UUID, caller: CallerOf) -> dict[str, Any]:
+        from shared.imports import NoSuchImport
+
+        if import_id != imported or caller.district != NORTH:
+            raise NoSuchImport
+        return {
+            "id": str(imported), "kind": "roster", "state": world.import_state, "done": 3, "total": 3,
+            "counts": {"added": 3, "changed": 0, "unchanged": 0, "refused": 0}, "problem_count": 0, "repair_count": 0,
+            "problems": [], "repairs": [],
+        }  # fmt: skip
+
+    @app.get("/causes/{cause}")
+    async def cause(cause: str, caller: CallerOf) -> dict[str, Any]:
+        nothing = {"listens": [], "announced": {}, "heard": {}, "waiting": {}, "parked": {}}
+        return nothing | world.causes.get(name, {})
+
+
+def _page(items: list[Any], first: int, after: UUID | None) -> tuple[list[Any], bool]:
+    start = 0
+    if after is not None:
+        start = next((place + 1 for place, item in enumerate(items) if item.id == after), len(items))
+    return items[start : start + first], len(items) > start + first
+
+
+def clients(world: World) -> dict[str, ServiceClient]:
+    """A client for each service of the world, without a network between."""
+    tokens = Tokens(SECRET)
+    return {
+        name: ServiceClient("http://inside", tokens, transport=httpx.ASGITransport(service(name, world)))
+        for name in ("roster", "assessment", "mastery")
+    }
+
+
+def services(world: World) -> Services:
+    found = clients(world)
+    return Services.of(found["roster"], found["assessment"], found["mastery"])
