@@ -110,6 +110,7 @@ class Job:
     done: int = 0
     total: int | None = None
     _found: list[tuple[int, bool, Finding]] = field(default_factory=list)
+    _noted: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -162,7 +163,9 @@ class Job:
     def _note(
         self, repaired: bool, file: str, line: int | None, column: str | None, value: str | None, rule: str, remedy: str
     ) -> None:
-        if len(self._found) < 2 * _MOST_FINDINGS:
+        # Problems and repairs have room of their own: a file full of repairs must not hide its problems.
+        if self._noted[repaired] < _MOST_FINDINGS:
+            self._noted[repaired] += 1
             shown = None if value is None else value[:200]
             found = Finding(file=file, line=line, column=column, value=shown, rule=rule, remedy=remedy)
             self._found.append((len(self._found), repaired, found))
@@ -183,8 +186,6 @@ class Job:
     async def save_findings(self, tx: Transaction) -> None:
         """Replace the findings by these: the first thousand problems and the first thousand repairs."""
         await tx.run("DELETE FROM import_findings WHERE import_id = $1", self.id)
-        kept = [one for one in self._found if not one[1]][:_MOST_FINDINGS]
-        kept += [one for one in self._found if one[1]][:_MOST_FINDINGS]
         await tx.run_many(
             """
             INSERT INTO import_findings
@@ -193,7 +194,7 @@ class Job:
             """,
             [
                 (self.id, number, self.caller.district, repaired, f.file, f.line, f.column, f.value, f.rule, f.remedy)
-                for number, repaired, f in kept
+                for number, repaired, f in self._found
             ],
         )
 
