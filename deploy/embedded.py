@@ -16,14 +16,15 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 
 from deploy import connections, demo_district, first_key
-from deploy.cli.door import Door, Report, opened
+from deploy.cli.door import Door, DoorError, Report, opened
 from deploy.cli.load import Kind, Load, load
-from deploy.home import Home, locked
-from deploy.postgres import PostgresSettings, Server, running
-from deploy.provision import ServiceDatabase, provision
+from deploy.home import Home, HomeFailed, locked
+from deploy.postgres import PostgresFailed, PostgresSettings, Server, running
+from deploy.provision import RoleTooStrong, ServiceDatabase, provision
 from services.assessment import main as assessment
 from services.gateway import main as gateway
 from services.mastery import main as mastery
@@ -40,9 +41,15 @@ POSTGRES_STOP_SECONDS = 1.5
 READY_SECONDS = 60.0
 DEMO_STUDENTS = 2_000
 
+log = structlog.get_logger("embedded")
+
 
 class PortTaken(Exception):
     """Something else listens on the port that the gateway should have."""
+
+
+class CannotRun(Exception):
+    """The platform cannot start or go on; the message is for the person at the terminal."""
 
 
 class Told(Exception):
@@ -91,15 +98,41 @@ class Platform:
     """The demonstration district is loaded."""
 
 
+KNOWN = (
+    PortTaken,
+    HomeFailed,
+    PostgresFailed,
+    RoleTooStrong,
+    connections.TooManyConnections,
+    demo_district.DemoFailed,
+    DoorError,
+)
+
+
 async def run(options: Options, show: Show) -> None:
-    """Start, load, serve until told to stop. Raises what went wrong; a stop that was asked for is no error."""
+    """Start, load, serve until told to stop, which is no error. CannotRun says what a person can do something about."""
     told = runtime.until_told()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_raise_when(told))
             await _serve(options, show)
-    except* Told:
+    except BaseExceptionGroup as several:
+        causes = [cause for cause in _leaves(several) if not isinstance(cause, Told)]
+        if not told.is_set():
+            if len(causes) == 1 and isinstance(causes[0], KNOWN):
+                raise CannotRun(str(causes[0])) from causes[0]
+            raise
+        for cause in causes:
+            log.error("went wrong while stopping", reason=repr(cause))
         show.step("Stopped")
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
 
 
 async def _raise_when(told: asyncio.Event) -> None:
@@ -206,7 +239,7 @@ def build(
         return {"database_url": databases[service].app_dsn, "token_secret": home.secrets.token_secret, **urls, **more}
 
     return [
-        roster.build(roster.Settings(**told("roster")), compute),
+        roster.build(roster.Settings(**told("roster"))),
         assessment.build(assessment.Settings(**told("assessment")), compute),
         mastery.build(mastery.Settings(**told("mastery")), compute),
         gateway.build(
