@@ -35,13 +35,13 @@ class Settings(ServiceSettings):
 LISTENS = (Listens(roster_pb2.StudentsPlaced, placements.students_placed),)
 
 
-def build(settings: Settings) -> Service:
-    """The service, ready to run."""
+def build(settings: Settings, compute: Compute | None = None) -> Service:
+    """The service, ready to run. Services of one process may share the worker that computes."""
+    compute = compute or Compute()
     database = Database(settings.database_url, name=NAME, pool_size=settings.pool_size)
     tokens = Tokens(settings.token_secret)
     roster = ServiceClient(settings.roster_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
     mastery = ServiceClient(settings.mastery_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
-    compute = Compute()
     imports = Imports(database, [Forms(Mastery(mastery), compute), Answers(Roster(roster), compute)])
 
     async def stop_computing() -> None:
