@@ -218,7 +218,7 @@ async def competencies(tx: Transaction, wanted: Iterable[UUID], identifiers: Ite
 async def codes(tx: Transaction, wanted: Iterable[UUID]) -> dict[UUID, str | None]:
     """The codes of the competencies among these ids that are here."""
     chosen = select(tables.Competency.id, tables.Competency.code).where(_among(wanted))
-    return dict((await tx.session.execute(chosen)).tuples())
+    return {row.id: row.code for row in await tx.session.execute(chosen)}
 
 
 def _among(wanted: Iterable[UUID]) -> ColumnElement[bool]:
