@@ -159,7 +159,7 @@ class _Validation:
                 administrations = await form_store.find_administrations(tx, reading.wanted_administrations)
                 forms = await form_store.find_forms(tx, reading.wanted_forms)
             self._catalogue = Catalogue(
-                self._catalogue.administrations | administrations, self._catalogue.forms | forms
+                {**self._catalogue.administrations, **administrations}, {**self._catalogue.forms, **forms}
             )
 
     async def _take(self, reading: Reading) -> None:

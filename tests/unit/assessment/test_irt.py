@@ -1,0 +1,166 @@
+"""Ability: what the estimates must obey, plain loops beside them, and published results."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.assessment.domain import irt
+from services.assessment.domain.forms import Model, Parameters
+from services.assessment.domain.irt import NOT_PRESENTED, NOT_REACHED, OMITTED
+
+GOLDEN = Path(__file__).parents[3].parent / "shared" / "data" / "golden" / "LSAT6_2PL.json"
+
+slopes = st.floats(0.2, 4)
+thresholds = st.floats(-6, 6)
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> Parameters:
+    model = draw(st.sampled_from(list(Model)))
+    a = 1.0 if model in (Model.RASCH, Model.PCM) else draw(slopes)
+    c = draw(st.floats(0, 0.5)) if model is Model.THREE_PL else 0.0
+    if model in (Model.RASCH, Model.ONE_PL, Model.TWO_PL, Model.THREE_PL):
+        return Parameters(model, (draw(thresholds),), a, c)
+    steps = draw(st.lists(thresholds, min_size=1, max_size=4, unique_by=lambda b: round(b, 1)))
+    return Parameters(model, tuple(sorted(steps)), a, c)
+
+
+@st.composite
+def answered(draw: st.DrawFn) -> tuple[list[Parameters | None], list[list[int]]]:
+    items = draw(st.lists(st.none() | parameters(), min_size=1, max_size=6))
+    scores = [
+        st.sampled_from([*range(len(item.b) + 1 if item else 2), NOT_REACHED, OMITTED, NOT_PRESENTED]) for item in items
+    ]
+    return items, draw(st.lists(st.tuples(*scores).map(list), min_size=1, max_size=5))
+
+
+def plain_probability(item: Parameters, score: int, theta: float) -> float:
+    """The textbook formulas, as they are printed."""
+    if item.model in (Model.RASCH, Model.ONE_PL, Model.TWO_PL, Model.THREE_PL):
+        right = item.c + (1 - item.c) / (1 + math.exp(-item.a * (theta - item.b[0])))
+        return right if score else 1 - right
+    if item.model is Model.GRM:
+        at_least = [1.0, *(1 / (1 + math.exp(-item.a * (theta - b))) for b in item.b), 0.0]
+        return at_least[score] - at_least[score + 1]
+    weights = [math.exp(sum(item.a * (theta - b) for b in item.b[:k])) for k in range(len(item.b) + 1)]
+    return weights[score] / math.fsum(weights)
+
+
+def plain_ability(items: list[Parameters | None], scores: list[int]) -> tuple[float, float] | None:
+    nodes = [-6 + 0.2 * q for q in range(61)]
+    weights = [math.exp(-node * node / 2) for node in nodes]
+    used = False
+    for item, code in zip(items, scores, strict=True):
+        if item is None or code in (NOT_REACHED, NOT_PRESENTED):
+            continue
+        used = True
+        score = 0 if code == OMITTED else code
+        weights = [w * plain_probability(item, score, node) for w, node in zip(weights, nodes, strict=True)]
+    if not used:
+        return None
+    total = math.fsum(weights)
+    theta = math.fsum(w * node for w, node in zip(weights, nodes, strict=True)) / total
+    spread = math.fsum(w * (node - theta) ** 2 for w, node in zip(weights, nodes, strict=True)) / total
+    return theta, math.sqrt(spread)
+
+
+@given(parameters(), st.floats(-8, 8))
+def test_the_scores_of_an_item_share_one_probability(item: Parameters, theta: float) -> None:
+    found = np.exp(irt.log_probabilities(item, np.array([theta])))[:, 0]
+
+    assert math.fsum(found) == pytest.approx(1, abs=1e-12)
+    for score, probability in enumerate(found):
+        assert probability == pytest.approx(plain_probability(item, score, theta), abs=1e-12)
+
+
+@given(answered())
+def test_abilities_equal_plain_loops(case: tuple[list[Parameters | None], list[list[int]]]) -> None:
+    items, sheets = case
+
+    theta, error = irt.abilities(np.array(sheets, dtype=np.uint8), items)
+
+    for row, scores in enumerate(sheets):
+        expected = plain_ability(items, scores)
+        if expected is None:
+            assert np.isnan(theta[row])
+            assert np.isnan(error[row])
+        else:
+            assert theta[row] == pytest.approx(expected[0], abs=1e-9)
+            assert error[row] == pytest.approx(expected[1], abs=1e-9)
+
+
+@given(answered())
+def test_a_student_s_estimate_has_the_same_bits_whoever_else_is_in_the_batch(
+    case: tuple[list[Parameters | None], list[list[int]]],
+) -> None:
+    items, sheets = case
+    crowd = np.array(sheets * (irt.BATCH // len(sheets) + 2), dtype=np.uint8)
+
+    together = irt.abilities(crowd, items)
+
+    for row, scores in enumerate(sheets):
+        alone = irt.abilities(np.array([scores], dtype=np.uint8), items)
+        for estimate in (0, 1):
+            copies = together[estimate][row :: len(sheets)]
+            assert {value.tobytes() for value in copies} == {alone[estimate][0].tobytes()}
+
+
+@given(st.lists(parameters(), min_size=1, max_size=5), st.data())
+def test_a_higher_score_never_lowers_ability(items: list[Parameters], data: st.DataObject) -> None:
+    scores = [data.draw(st.integers(0, len(item.b))) for item in items]
+    raised = data.draw(st.integers(0, len(items) - 1))
+    better = list(scores)
+    better[raised] = min(scores[raised] + 1, len(items[raised].b))
+
+    theta, _ = irt.abilities(np.array([scores, better], dtype=np.uint8), items)
+
+    assert theta[1] >= theta[0] - 1e-12
+
+
+def test_nothing_underflows_far_from_the_items() -> None:
+    items = [Parameters(Model.GRM, (18.0, 18.5, 19.0), 10.0), Parameters(Model.TWO_PL, (-20.0,), 10.0)] * 20
+
+    theta, error = irt.abilities(np.array([[2, 0] * 20], dtype=np.uint8), items)
+
+    assert np.isfinite(theta).all()
+    assert np.isfinite(error).all()
+
+
+def test_without_answers_there_is_no_ability() -> None:
+    items = [Parameters(Model.RASCH, (0.0,)), None]
+
+    theta, error = irt.abilities(np.array([[NOT_REACHED, 1], [NOT_PRESENTED, 0]], dtype=np.uint8), items)
+
+    assert np.isnan(theta).all()
+    assert np.isnan(error).all()
+
+
+def test_omitted_counts_as_wrong_and_not_reached_not_at_all() -> None:
+    items = [Parameters(Model.RASCH, (0.0,)), Parameters(Model.RASCH, (0.5,))]
+    sheets = np.array([[1, 0], [1, OMITTED], [1, NOT_REACHED], [1, NOT_PRESENTED]], dtype=np.uint8)
+
+    theta, _ = irt.abilities(sheets, items)
+
+    assert theta[0] == theta[1]
+    assert theta[2] == theta[3]
+    assert theta[2] > theta[1]
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="the published results are not beside the project")
+def test_lsat6_abilities_are_those_that_mirt_finds() -> None:
+    """Law School Admission Test, section 6 (Bock & Lieberman 1970), two-parameter model, EAP scores of R's mirt."""
+    golden = json.loads(GOLDEN.read_text())
+    items = [Parameters(Model.TWO_PL, (b,), a) for a, b in zip(golden["coef"]["a"], golden["coef"]["b"], strict=True)]
+    found = golden["scores"]["EAP"]
+    patterns = np.array([found[name] for name in golden["items"]], dtype=np.uint8).T
+
+    theta, error = irt.abilities(np.ascontiguousarray(patterns), items)
+
+    assert len(theta) == 30
+    np.testing.assert_allclose(theta, found["F1"], atol=1e-3)
+    np.testing.assert_allclose(error, found["SE_F1"], atol=1e-3)
