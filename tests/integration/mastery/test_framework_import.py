@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,13 +19,21 @@ IMPORTER = a_caller(scopes=["imports:write"])
 
 
 @pytest.fixture(autouse=True)
-async def working(mastery: MasteryService) -> AsyncIterator[None]:
-    """The jobs of the service, at work."""
-    jobs = [asyncio.ensure_future(job()) for job in mastery.service.jobs]
-    yield
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
+async def working(mastery: MasteryService) -> AsyncIterator[asyncio.Task[None]]:
+    """The job that works imports off, at work."""
+    job = at_work(mastery)
+    yield job
+    await ended(job)
+
+
+def at_work(mastery: MasteryService) -> asyncio.Task[None]:
+    [work] = mastery.service.jobs
+    return asyncio.ensure_future(work())  # type: ignore[arg-type]  # a coroutine
+
+
+async def ended(job: asyncio.Task[None]) -> None:
+    job.cancel()
+    await asyncio.wait([job])
 
 
 async def imported(
@@ -39,8 +46,9 @@ async def imported(
         for start in range(0, len(raw), 50_000):
             yield raw[start : start + 50_000]
 
-    path = f"/imports/framework?keep_good={str(keep_good).lower()}"
-    taken = await mastery.client.stream_post(path, body(), {}, caller)
+    asked = {"keep_good": str(keep_good).lower()}
+    async with mastery.client.stream("POST", "/imports/framework", caller, content=body(), params=asked) as response:
+        taken = json.loads(await response.aread())
     async with asyncio.timeout(30):
         while True:
             report: dict[str, Any] = await mastery.client.get(f"/imports/{taken['id']}", caller)
@@ -178,16 +186,21 @@ async def test_an_item_of_another_framework_is_refused(mastery: MasteryService) 
     assert counts(kept) == (2, 0, 0, 1)
 
 
-async def test_a_kill_while_merging_is_made_good_and_counted_once(mastery: MasteryService) -> None:
+async def test_a_kill_while_merging_is_made_good_and_counted_once(
+    mastery: MasteryService, working: asyncio.Task[None]
+) -> None:
     with crash.armed("I1"):
         waiting = asyncio.ensure_future(imported(mastery, PACKAGE))
-        while not crash.is_armed("I1"):
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(1)
+        with pytest.raises(crash.Crashed):
+            await working
+    assert await rows(mastery, "competencies") == []
+
+    again = at_work(mastery)
 
     report = await waiting
     assert (report["state"], counts(report)) == ("applied", (7, 0, 0, 0))
     assert await mastery.lines("stage.competencies") == 0
+    await ended(again)
 
 
 async def test_another_district_has_its_own_framework(mastery: MasteryService) -> None:
@@ -229,8 +242,8 @@ async def test_every_field_of_a_real_package_comes_back(
     assert (report["state"], counts(report), report["repair_count"]) == ("applied", (records, 0, 0, 0), mended)
     assert counts(again) == (0, 0, records, 0)
     [framework] = await rows(mastery, "frameworks")
-    assert json.loads(framework["source"]) == package["CFDocument"]
-    assert json.loads(framework["definitions"]) == package["CFDefinitions"]
+    assert framework["source"] == package["CFDocument"]
+    assert framework["definitions"] == package["CFDefinitions"]
     for table, member in (("competencies", "CFItems"), ("associations", "CFAssociations")):
-        kept = {row["identifier"]: json.loads(row["source"]) for row in await rows(mastery, table)}
+        kept = {row["identifier"]: row["source"] for row in await rows(mastery, table)}
         assert kept == {record["identifier"]: record for record in package[member]}
