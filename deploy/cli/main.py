@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import districts, keys, platform, show
+from deploy.cli import districts, keys, platform, processes, show
 from deploy.cli.access import key_of, url_of
 from deploy.cli.demo import write_demo
 from deploy.cli.door import DoorError, Report, opened
@@ -26,6 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(platform.run)
+app.command("up")(processes.up)
+app.command("down")(processes.down)
+app.command("service")(processes.service)
 app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
 

@@ -5,21 +5,19 @@ Needs Java 17 or newer, and Maven once, to fetch the jars that pom.xml names.
 
 import asyncio
 import base64
-import ctypes
 import fcntl
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from string import Template
 from uuid import uuid4
 
+from deploy import children
 from shared.bus.kafka_cluster import reachable
 from shared.errors import Unavailable
 
@@ -90,7 +88,7 @@ class Broker:
         self._properties = self.folder / "server.properties"
         self._heap_mb = heap_mb
         self._settings = dict(settings or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: children.Process | None = None
         self.port = port or self._last_port() or free_port()
 
     @property
@@ -104,30 +102,24 @@ class Broker:
             raise BrokerDied("The Kafka broker was not started.")
         return self._process.pid
 
-    async def start(self, *, outlive_me: bool = False) -> None:
-        """Start, and return when it answers. Unless told otherwise it ends with this process (Linux)."""
+    async def start(self) -> None:
+        """Start, and return when it answers. It ends with this process, however that goes (Linux)."""
         java = shutil.which("java")
         if java is None:
             raise NoJava
         libs = await asyncio.to_thread(jars)
         await asyncio.to_thread(self._prepare, java, libs)
         command = [java, f"-Xmx{self._heap_mb}m", "-XX:+UseSerialGC", *_classpath(libs)]
-        command += ["kafka.Kafka", str(self._properties)]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # starts at once; the wait is below
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                preexec_fn=None if outlive_me else _die_with_parent(os.getpid()),
-            )
+        self._process = children.start([*command, "kafka.Kafka", str(self._properties)], self.log)
         try:
             await self._answering()
         except BaseException:
             await self.stop()
             raise
+
+    def has_ended(self) -> bool:
+        """Whether it was started, and is gone although nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
 
     async def _answering(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -221,17 +213,3 @@ def _is_free(port: int) -> bool:
 
 def _classpath(libs: Path) -> list[str]:
     return [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-cp", str(libs / "*")]
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Has the kernel end the broker when this process is gone, however it went (Linux)."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-
-    def ask_kernel() -> None:
-        libc.prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask_kernel

@@ -83,10 +83,19 @@ class Delivered:
 class KafkaBus:
     """Publishes for one service and listens for it. `instance` tells its processes apart, and survives a restart."""
 
-    def __init__(self, cluster: Cluster, *, name: str, instance: str = "0", stall_seconds: float = STALL_SECONDS):
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        name: str,
+        instance: str = "0",
+        publish_seconds: float = PUBLISH_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
         self._cluster = cluster
         self._name = name
         self._instance = instance
+        self._publish_seconds = publish_seconds
         self._stall_seconds = stall_seconds
         self._publishing = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
@@ -127,7 +136,7 @@ class KafkaBus:
                     del batches[topic, partition]
                 else:
                     under_way.append(await producer.send_batch(batch, topic, partition=partition))
-            await _all_acknowledged(under_way)
+            await _all_acknowledged(under_way, self._publish_seconds)
 
     async def _started_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -318,17 +327,17 @@ async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
             await client.client.close()
 
 
-async def _all_acknowledged(under_way: "Sequence[asyncio.Future[Any]]") -> None:
+async def _all_acknowledged(under_way: "Sequence[asyncio.Future[Any]]", seconds: float) -> None:
     if not under_way:
         return
-    done, late = await asyncio.wait(under_way, timeout=PUBLISH_SECONDS)
+    done, late = await asyncio.wait(under_way, timeout=seconds)
     for future in late:
         future.add_done_callback(look_away)
     errors = [error for future in done if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
     if late:
-        raise TimeoutError(f"not acknowledged in {PUBLISH_SECONDS:.0f} s")
+        raise TimeoutError(f"not acknowledged in {seconds:.0f} s")
 
 
 def _batches(producer: AIOKafkaProducer, envelopes: Sequence[Envelope]) -> Iterator[Any]:

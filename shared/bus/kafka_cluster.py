@@ -92,6 +92,16 @@ async def reachable(bootstrap_servers: str) -> bool:
     return int(answer["controller_id"]) >= 0
 
 
+async def brokers(cluster: Cluster) -> int:
+    """How many brokers the cluster has. Raises Unavailable."""
+    try:
+        async with _admin(cluster) as admin:
+            answer = await within(REQUEST_SECONDS, admin.describe_cluster())
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BrokerAway(f"Kafka does not answer at {cluster.bootstrap_servers}.") from error
+    return len(answer["brokers"])
+
+
 async def create_topics(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
     """Create the topics that are not there yet; their names. Raises Unavailable, also when partitions differ."""
     wanted = {topic.name: topic for topic in topics}

@@ -1,24 +1,23 @@
 """deploy/topics.yaml and the code say the same."""
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 
-import shared.events_pb
 from deploy.topics import Declared, declared, topics
 from shared.events import BUCKETS, type_of
 
+ROOT = Path(__file__).parents[2]
 SERVICES = ("roster", "assessment", "mastery")
 
 
 def files() -> Iterator[FileDescriptor]:
     """Every generated file of events."""
-    for found in pkgutil.walk_packages(shared.events_pb.__path__, "shared.events_pb."):
-        if found.name.endswith("_pb2"):
-            yield importlib.import_module(found.name).DESCRIPTOR
+    for path in sorted((ROOT / "shared" / "events_pb").rglob("*_pb2.py")):
+        yield importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)).DESCRIPTOR
 
 
 def events() -> dict[str, Descriptor]:
@@ -32,13 +31,13 @@ def events() -> dict[str, Descriptor]:
 
 
 def listeners_of(topic: Declared) -> set[str]:
-    """The services whose `events.LISTENS` names the topic."""
-    found = set()
-    for service in SERVICES:
-        listens = importlib.import_module(f"services.{service}.events").LISTENS
-        if topic.name in {type_of(one.event) for one in listens}:
-            found.add(service)
-    return found
+    """The services that say, where they are put together, that they listen to it."""
+    return {service for service in SERVICES if topic.name in listens_to(service)}
+
+
+def listens_to(service: str) -> set[str]:
+    modules = [importlib.import_module(f"services.{service}.{chapter}") for chapter in ("events", "main")]
+    return {type_of(one.event) for module in modules for one in getattr(module, "LISTENS", ())}
 
 
 def test_every_event_has_a_topic_and_every_topic_an_event() -> None:

@@ -1,0 +1,39 @@
+"""`trellis up`, `down` and `service`: the platform as processes on Kafka and PostgreSQL."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from deploy.cli import show
+from deploy.cli.example import class_to_show
+from deploy.cli.options import Home
+from deploy.cli.platform import Port, announce
+
+
+def up(home: Home, port: Port = 8000) -> None:
+    """Run every service as a process of its own, in the background, on Apache Kafka and PostgreSQL."""
+    from deploy import processes
+
+    running = processes.up(home, port, show.message)
+    announce(running.url, running.key, running.home, class_to_show(running.home, [], is_demo=False))
+    show.message(f"Logs in {running.home / 'logs'}. trellis down (make down) ends it.")
+
+
+def down(home: Home) -> None:
+    """Stop what `up` started."""
+    from deploy import processes
+
+    was_running = processes.down(home)
+    show.message("Stopped" if was_running else "Nothing of this folder was running")
+
+
+def service(
+    name: Annotated[str, typer.Argument(help="roster, assessment, mastery or gateway.", show_default=False)],
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="TRELLIS_PORT", help="Where it listens.")] = 8000,
+    host: Annotated[str, typer.Option(envvar="TRELLIS_HOST", help="The address it listens on.")] = "127.0.0.1",
+) -> None:
+    """Run one service on Kafka, told everything else by its environment (see docs/kafka.md)."""
+    from deploy.service import serve
+
+    asyncio.run(serve(name, host, port))
