@@ -169,6 +169,8 @@ def _body(response: httpx.Response) -> Any:
 
 def _said(status: int, body: object) -> str:
     match body:
+        case {"detail": str(detail), "problems": [{"at": str(at), "rule": str(rule)}, *_]}:
+            return f"{detail} {at}: {rule} ({status})"
         case {"detail": str(detail)}:
             return f"{detail} ({status})"
         case {"errors": [{"message": str(message)}, *_]}:

@@ -70,7 +70,7 @@ class Platform:
 
     async def new_key(self, district: str, **more: object) -> str:
         """Makes a key to a district, with every scope unless said otherwise."""
-        body = {"district": district, "name": "e2e", "scopes": sorted(SCOPES), "purpose": "administration", "days": 1}
+        body = {"district": district, "name": "e2e", "scopes": sorted(SCOPES), "purpose": "administration"}
         async with opened(self.url, self.operator_secret) as operator:
             made = await operator.post("/v1/keys", body | more)
         return str(made["key"])
