@@ -34,9 +34,10 @@ class Answers:
 
     kind = "answers"
 
-    def __init__(self, roster: Roster, compute: Compute) -> None:
+    def __init__(self, roster: Roster, compute: Compute, *, sheets_at_once: int = SHEETS_PER_CHUNK) -> None:
         self._roster = roster
         self._compute = compute
+        self._sheets_at_once = sheets_at_once
 
     async def validate(self, job: Job) -> None:
         """Read, check, score and stage the file, block by block."""
@@ -48,7 +49,7 @@ class Answers:
 
     async def merge(self, job: Job, tx: Transaction, cursor: int) -> int | None:
         """Keep a chunk of the sheets: new ones, corrected ones; announce both. The cursor is the last line."""
-        chunk = await store.chunk(tx, job.id, cursor, SHEETS_PER_CHUNK)
+        chunk = await store.chunk(tx, job.id, cursor, self._sheets_at_once)
         if not chunk.lines:
             return None
         new = [line for line, had in zip(chunk.lines, chunk.had, strict=True) if had is None]

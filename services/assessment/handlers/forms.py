@@ -28,9 +28,10 @@ class Forms:
 
     kind = "forms"
 
-    def __init__(self, mastery: Mastery, compute: Compute) -> None:
+    def __init__(self, mastery: Mastery, compute: Compute, *, records_at_once: int = RECORDS_PER_CHUNK) -> None:
         self._mastery = mastery
         self._compute = compute
+        self._records_at_once = records_at_once
 
     async def validate(self, job: Job) -> None:
         """Read, check against the rules and against what the district knows, and stage."""
@@ -77,7 +78,7 @@ class Forms:
 
     async def merge(self, job: Job, tx: Transaction, cursor: int) -> int | None:
         """Keep a chunk of the records and announce what is new."""
-        staged = await store.staged(tx, job.id, cursor, RECORDS_PER_CHUNK)
+        staged = await store.staged(tx, job.id, cursor, self._records_at_once)
         if staged is None:
             return None
         saved = await store.save_forms(tx, staged.forms)
