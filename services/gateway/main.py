@@ -1,5 +1,6 @@
 """The gateway, put together."""
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -76,11 +77,12 @@ def build_app(
     pepper: str,
     operator_secret: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application alone, for whoever brings the database and the clients."""
     services = Services.of(clients["roster"], clients["assessment"], clients["mastery"])
     store = KeyStore(database, pepper)
-    door = Door(store, operator_secret=operator_secret, now=now)
+    door = Door(store, operator_secret=operator_secret, now=now, monotonic=monotonic)
     view = GraphQLView(schema._schema, door, services)
 
     app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None)

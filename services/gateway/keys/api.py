@@ -153,9 +153,9 @@ def routes(store: KeyStore, door: Door, find_schools: FindSchools, now: Callable
         whose = await _district(store, who, district)
         if isinstance(who, Caller):
             who.need("keys:admin")
-        found = await store.list_(whose, first=first + 1, after=after)
-        shown = [record for record in found[:first] if isinstance(who, Operator) or reaches(who, record)]
-        return KeyPage(items=[_view(record) for record in shown], has_next=len(found) > first)
+        within = who.schools if isinstance(who, Caller) else None
+        found = await store.list_(whose, first=first + 1, after=after, within=within)
+        return KeyPage(items=[_view(record) for record in found[:first]], has_next=len(found) > first)
 
     @router.post("/keys/{key_id}/rotate", tags=["keys"])
     async def rotate_key(key_id: str, ask: Rotation, who: Who) -> ShownKey:

@@ -92,9 +92,13 @@ class KeyStore:
             row = await tx.session.get(ApiKey, id_)
             return _record(row) if row else None
 
-    async def list_(self, district: UUID, *, first: int, after: str | None) -> list[KeyRecord]:
-        """A page of a district's keys, by id."""
+    async def list_(
+        self, district: UUID, *, first: int, after: str | None, within: Sequence[UUID] | None = None
+    ) -> list[KeyRecord]:
+        """A page of a district's keys, by id; `within` only those for none but these schools."""
         page = select(ApiKey).where(col(ApiKey.district_id) == district, col(ApiKey.id) > (after or ""))
+        if within is not None:
+            page = page.where(ApiKey.__table__.c.schools.contained_by(list(within)))  # type: ignore[attr-defined]
         async with self._database.system() as tx:
             rows = await tx.session.scalars(page.order_by(col(ApiKey.id)).limit(first))
             return [_record(row) for row in rows]

@@ -20,6 +20,7 @@ from services.roster import contract as roster
 from shared.auth import SCOPES, Caller, Purpose, Tokens
 from shared.client import ServiceClient
 from shared.http import CallerOf, answer_errors
+from shared.imports import NoSuchImport
 
 SECRET = "a token secret of the tests, 32 letters and more"
 THETA = 0.1234567
@@ -58,6 +59,12 @@ class World:
     uploads: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
     causes: dict[str, dict[str, Any]] = field(default_factory=dict)
     import_state: str = "applied"
+    imports_of: UUID = NORTH
+    """Whose the one import is."""
+
+    @property
+    def imported(self) -> UUID:
+        return an_id(self.imports_of, "import")
 
     def schools(self, caller: Caller) -> list[roster.School]:
         found = [
@@ -249,23 +256,19 @@ def _mastery(app: FastAPI, world: World) -> None:
 
 
 def _imports(app: FastAPI, name: str, world: World) -> None:
-    imported = an_id(NORTH, "import")
-
     @app.post("/imports/{kind}", status_code=202)
     async def receive(kind: str, request: Request, caller: CallerOf, keep_good: bool = False) -> dict[str, Any]:
         body = b"".join([piece async for piece in request.stream()])
         kept = {"keep_good": str(keep_good), "idempotency": request.headers.get("idempotency-key", "")}
         world.uploads.append((f"{name}/{kind}", body, kept))
-        return {"id": str(imported), "state": "staged"}
+        return {"id": str(world.imported), "state": "staged"}
 
     @app.get("/imports/{import_id}")
     async def report(import_id: UUID, caller: CallerOf) -> dict[str, Any]:
-        from shared.imports import NoSuchImport
-
-        if import_id != imported or caller.district != NORTH:
+        if import_id != world.imported or caller.district != world.imports_of:
             raise NoSuchImport
         return {
-            "id": str(imported), "kind": "roster", "state": world.import_state, "done": 3, "total": 3,
+            "id": str(world.imported), "kind": "roster", "state": world.import_state, "done": 3, "total": 3,
             "counts": {"added": 3, "changed": 0, "unchanged": 0, "refused": 0}, "problem_count": 0, "repair_count": 0,
             "problems": [], "repairs": [],
         }  # fmt: skip

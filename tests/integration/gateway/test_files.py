@@ -1,0 +1,160 @@
+"""Files through the public door."""
+
+from typing import Any
+
+import pytest
+
+from services.gateway.keys.grants import district_id
+from shared.auth import SCOPES
+from tests.integration.gateway.conftest import Gateway
+from tests.unit.gateway.world import PROBABILITY, SCORE, THETA, World, an_id
+
+FACT = "trellis.events.assessment.v1.AttemptsScored"
+
+
+@pytest.fixture
+async def key(gateway: Gateway, world: World) -> str:
+    world.imports_of = district_id("north")
+    await gateway.new_district()
+    made: str = (await gateway.new_key())["key"]
+    return made
+
+
+IMPORTED = an_id(district_id("north"), "import")
+
+
+class TestAFile:
+    @pytest.mark.parametrize(
+        ("kind", "owner"),
+        [("roster", "roster"), ("framework", "mastery"), ("forms", "assessment"), ("answers", "assessment")],
+    )
+    async def test_goes_to_the_service_that_owns_its_kind(
+        self, gateway: Gateway, world: World, key: str, kind: str, owner: str
+    ) -> None:
+        answer = await gateway.ask(
+            "POST", f"/v1/imports/{kind}?keep_good=true", key, content=b"the file", headers={"idempotency-key": "once"}
+        )
+
+        assert answer.status_code == 202
+        assert answer.json()["url"] == answer.headers["location"] == f"/v1/imports/{answer.json()['id']}"
+        assert answer.json()["id"].startswith(f"{kind}-")
+        assert world.uploads == [(f"{owner}/{kind}", b"the file", {"keep_good": "True", "idempotency": "once"})]
+
+    async def test_of_another_kind_has_no_owner(self, gateway: Gateway, key: str) -> None:
+        assert (await gateway.ask("POST", "/v1/imports/gossip", key, content=b"x")).status_code == 404
+
+    async def test_needs_its_scope_and_the_whole_district(self, gateway: Gateway, world: World, key: str) -> None:
+        reader = (await gateway.new_key(scopes=sorted(SCOPES - {"imports:write"})))["key"]
+        school = (await gateway.new_key(schools=["sourcedId:school-1"]))["key"]
+
+        for not_enough in (reader, school):
+            assert (await gateway.ask("POST", "/v1/imports/roster", not_enough, content=b"x")).status_code == 403
+            path = f"/v1/imports/roster-{IMPORTED}"
+            assert (await gateway.ask("GET", path, not_enough)).status_code == 403
+        assert world.uploads == []
+
+    async def test_of_answers_is_nothing_for_accountability(self, gateway: Gateway, world: World, key: str) -> None:
+        them = (await gateway.new_key(purpose="accountability"))["key"]
+
+        assert (await gateway.ask("POST", "/v1/imports/answers", them, content=b"x")).status_code == 403
+        assert (await gateway.ask("GET", f"/v1/imports/answers-{IMPORTED}", them)).status_code == 403
+        assert world.uploads == []
+
+    async def test_is_unavailable_when_its_owner_is_away(self, gateway: Gateway, world: World, key: str) -> None:
+        world.away.add("roster")
+
+        answer = await gateway.ask("POST", "/v1/imports/roster", key, content=b"x")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+
+
+class TestItsReport:
+    async def _report(self, gateway: Gateway, key: str) -> dict[str, Any]:
+        answer = await gateway.ask("GET", f"/v1/imports/roster-{IMPORTED}", key)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def test_is_readable_when_everyone_who_listens_has_heard_everything(
+        self, gateway: Gateway, world: World, key: str
+    ) -> None:
+        world.causes = {
+            "assessment": {"announced": {FACT: 200}},
+            "mastery": {"listens": [FACT], "heard": {FACT: 150}},
+        }
+        early = await self._report(gateway, key)
+        world.causes["mastery"]["heard"] = {FACT: 200}
+        late = await self._report(gateway, key)
+
+        assert early["readable"] is False
+        assert late["readable"] is True
+        assert late["effects"]["announced"] == {FACT: 200}
+        assert late["effects"]["heard"] == {"mastery": {FACT: 200}}
+
+    async def test_is_not_readable_before_it_is_applied(self, gateway: Gateway, world: World, key: str) -> None:
+        world.import_state = "merging"
+
+        assert (await self._report(gateway, key))["readable"] is False
+
+    async def test_is_not_readable_while_facts_wait(self, gateway: Gateway, world: World, key: str) -> None:
+        world.causes = {
+            "assessment": {"announced": {FACT: 5}},
+            "mastery": {"listens": [FACT], "heard": {FACT: 5}, "waiting": {FACT: 2}},
+        }
+
+        report = await self._report(gateway, key)
+
+        assert report["readable"] is False
+        assert report["effects"]["waiting"] == {"mastery": 2}
+
+    async def test_names_who_is_away_and_waits_for_them(self, gateway: Gateway, world: World, key: str) -> None:
+        world.away.add("mastery")
+
+        report = await self._report(gateway, key)
+
+        assert report["readable"] is False
+        assert report["effects"]["away"] == ["mastery"]
+
+    async def test_tells_what_was_parked(self, gateway: Gateway, world: World, key: str) -> None:
+        world.causes = {
+            "assessment": {"announced": {FACT: 5}},
+            "mastery": {"listens": [FACT], "heard": {FACT: 5}, "parked": {FACT: 1}},
+        }
+
+        assert (await self._report(gateway, key))["effects"]["parked"] == {"mastery": 1}
+
+    async def test_of_another_district_looks_like_one_that_never_was(self, gateway: Gateway, key: str) -> None:
+        await gateway.new_district("south")
+        south = (await gateway.new_key(district="south"))["key"]
+
+        not_yours = await gateway.ask("GET", f"/v1/imports/roster-{IMPORTED}", south)
+        not_there = await gateway.ask("GET", f"/v1/imports/roster-{an_id(IMPORTED, 'nothing')}", south)
+
+        assert (not_yours.status_code, not_yours.text) == (404, not_there.text)
+
+    @pytest.mark.parametrize("id_", ["roster", "roster-", "gossip-1", "roster-123", "%20", "roster-../x"])
+    async def test_of_no_import_is_not_there(self, gateway: Gateway, key: str, id_: str) -> None:
+        assert (await gateway.ask("GET", f"/v1/imports/{id_}", key)).status_code == 404
+
+
+async def test_the_routes_are_described_for_who_has_a_key(gateway: Gateway, key: str) -> None:
+    paths = (await gateway.ask("GET", "/v1/openapi.json", key)).json()["paths"]
+
+    assert set(paths) == {
+        "/v1/districts", "/v1/keys", "/v1/keys/{key_id}", "/v1/keys/{key_id}/rotate",
+        "/v1/imports/{kind}", "/v1/imports/{import_id}",
+    }  # fmt: skip
+
+
+async def test_accountability_gets_no_result_from_any_rest_route(gateway: Gateway, world: World, key: str) -> None:
+    them = (await gateway.new_key(purpose="accountability"))["key"]
+    paths = (await gateway.ask("GET", "/v1/openapi.json", key)).json()["paths"]
+
+    for path, methods in paths.items():
+        for method in methods:
+            filled = path.replace("{kind}", "answers").replace("{import_id}", f"answers-{IMPORTED}")
+            answer = await gateway.ask(method, filled.replace("{key_id}", "x"), them, json={})
+            if "imports" in path:
+                assert answer.status_code == 403, f"{method} {path}"
+            assert not any(str(secret) in answer.text for secret in (THETA, PROBABILITY, SCORE))
+    assert world.uploads == []
