@@ -32,6 +32,8 @@ def homes() -> Iterator[Path]:
 @pytest.fixture(scope="session", params=MODES)
 def platform(request: pytest.FixtureRequest, homes: Path) -> Iterator[Platform]:
     """A running platform with an empty first district, in each of the two modes."""
+    if request.param == "kafka":
+        request.getfixturevalue("java")
     started = start(request.param, homes / request.param)
     yield started
     started.stop()
@@ -51,12 +53,17 @@ def slug() -> Slug:
 
 
 @pytest.fixture(scope="session")
-async def kafka() -> AsyncIterator[Broker]:
-    """One broker for the whole run, with every topic. Where Java is missing its tests are skipped, except in CI."""
+def java() -> None:
+    """What a broker needs. Where it is missing the tests on Kafka are skipped, except where they are required."""
     if not broker.can_run():
         if os.environ.get("TRELLIS_KAFKA_REQUIRED"):
             pytest.fail("Kafka tests are required here, and Java 17 or Maven is missing")
         pytest.skip("Java 17 and Maven are not here")
+
+
+@pytest.fixture(scope="session")
+async def kafka(java: None) -> AsyncIterator[Broker]:
+    """One broker for the whole run, with every topic."""
     with tempfile.TemporaryDirectory(prefix="trellis-kafka-") as folder:
         async with broker.running(Path(folder) / "kafka") as started:
             await create_topics(Cluster(started.bootstrap), topics())

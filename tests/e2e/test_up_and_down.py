@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,30 +13,22 @@ import psutil
 import pytest
 
 from deploy import children, processes
-from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.demo import DemoFiles
 from deploy.cli.door import opened
-from deploy.cli.load import Kind
-from deploy.kafka.broker import Broker
 from tests.e2e.harness import (
     ROOT,
     TRELLIS,
-    Platform,
     ask_everything,
-    differences,
     environment,
     load_all,
-    load_file,
     start,
-    students_of,
 )
-from tests.e2e.recompute import recompute
 
 pytestmark = pytest.mark.kafka
-SERVICES = ("roster", "assessment", "mastery", "gateway")
 
 
 @pytest.fixture
-def home(homes: Path, request: pytest.FixtureRequest, kafka: Broker) -> Iterator[Path]:
+def home(homes: Path, request: pytest.FixtureRequest, java: None) -> Iterator[Path]:
     """A HOME_DIR of its own; whatever still runs there after the test is stopped. Skipped where Kafka cannot run."""
     folder = homes / f"up-{abs(hash(request.node.name)) % 10_000_000}"
     yield folder
@@ -74,15 +65,7 @@ def alive(some: list[psutil.Process]) -> list[psutil.Process]:
     return [one for one in some if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
-def kill(home: Path, name: str) -> None:
-    """kill -9, and wait until another one has taken its place."""
-    victim = of(home, name)
-    assert victim is not None
-    victim.kill()
-    wait_until(lambda: (now := of(home, name)) is not None and now.pid != victim.pid)
-
-
-async def test_up_twice_is_once_and_down_leaves_nothing_running(home: Path) -> None:
+def test_up_twice_is_once_and_down_leaves_nothing_running(home: Path) -> None:
     platform = start("kafka", home)
     running = everything(home)
 
@@ -114,7 +97,7 @@ async def test_data_and_key_outlive_down_and_up(home: Path, demo: DemoFiles) -> 
     assert after == before
 
 
-async def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_works(home: Path) -> None:
+def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_works(home: Path) -> None:
     first = start("kafka", home)
     running = everything(home)
 
@@ -126,7 +109,7 @@ async def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_works(ho
     assert second.key == first.key
 
 
-async def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path) -> None:
+def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -140,7 +123,7 @@ async def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path)
     assert of(home, "keeper") is None
 
 
-async def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
+def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
     starting = subprocess.Popen(
         [*TRELLIS, "up", "--home", str(home), "--port", "0"],
         cwd=ROOT,
@@ -159,7 +142,7 @@ async def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
     assert alive(running) == []
 
 
-async def test_another_process_with_a_recorded_id_is_left_alone(home: Path) -> None:
+def test_another_process_with_a_recorded_id_is_left_alone(home: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as innocent:
         (home / "run").mkdir(parents=True)
         record = home / "run" / "roster.json"
@@ -171,38 +154,3 @@ async def test_another_process_with_a_recorded_id_is_left_alone(home: Path) -> N
 
     assert still_there
     assert not record.exists()
-
-
-class TestFaults:
-    """Something is killed in the middle of a load, three times; the numbers are those of the plain recomputation."""
-
-    @pytest.fixture
-    def platform(self, home: Path) -> Iterator[Platform]:
-        platform = start("kafka", home)
-        yield platform
-        platform.stop()
-
-    @pytest.mark.timeout(900)
-    @pytest.mark.parametrize(
-        "victim",
-        ["mastery", "kafka", *(pytest.param(name, marks=pytest.mark.long) for name in ("assessment", "roster"))],
-    )
-    async def test_what_is_killed_comes_back_and_nothing_is_lost_or_counted_twice(
-        self, platform: Platform, tmp_path: Path, victim: str
-    ) -> None:
-        seed = random.SystemRandom().randrange(1_000_000)
-        print(f"seed {seed}")  # noqa: T201  # to repeat what failed
-        files = write_demo(tmp_path, students=400, seed=seed)
-
-        async with opened(platform.url, platform.key) as door:
-            for kind, file in {Kind.ROSTER: files.roster, Kind.FRAMEWORK: files.framework}.items():
-                await load_file(door, kind, file)
-        kill(platform.home, victim)
-        async with opened(platform.url, platform.key) as door:
-            await load_file(door, Kind.FORMS, files.forms)
-            kill(platform.home, victim)
-            await load_file(door, Kind.ANSWERS, files.answers)
-            kill(platform.home, victim)
-            told = await ask_everything(door, files.roster)
-
-        assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
