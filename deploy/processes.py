@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy import children, first_key
 from deploy.home import Home, HomeFailed, locked, opened
-from deploy.kafka.broker import Broker, free_port
+from deploy.kafka.broker import Broker, free_port, has_jars
 from deploy.postgres import PostgresSettings, Server, running
 from deploy.provision import SERVICES, ServiceDatabase, provision
 from deploy.service import KafkaSettings
@@ -161,9 +161,10 @@ class _Keeper:
         """Everything, for the length of a block."""
         _refuse_taken(self._ports["gateway"])
         async with AsyncExitStack() as stack:
-            databases = await self._databases(stack)
-            cluster = await self._kafka(stack)
-            self._environment = self._told(databases, cluster)
+            async with asyncio.TaskGroup() as both:
+                databases = both.create_task(self._databases(stack))
+                cluster = both.create_task(self._kafka(stack))
+            self._environment = self._told(databases.result(), cluster.result())
             self._tell("Starting the services")
             stack.push_async_callback(self._stop_services)
             for name in SERVICES:
@@ -189,7 +190,7 @@ class _Keeper:
             cluster = KafkaSettings().cluster
             copies = self._around.trellis_kafka_replication or min(3, await brokers(cluster))
         else:
-            self._tell("Starting Kafka (the first time Maven fetches it)")
+            self._tell("Starting Kafka" if has_jars() else "Fetching Kafka with Maven, this once")
             self._broker = Broker(self._home.path / "kafka")
             stack.push_async_callback(self._stop_broker)
             await self._start_broker()

@@ -29,13 +29,11 @@ MAVEN_SECONDS = 600.0
 
 
 class NoJava(Unavailable):
-    """Apache Kafka needs Java 17 or newer, and no `java` was found: install one, or name a cluster with
-    KAFKA_BOOTSTRAP_SERVERS."""
+    """No `java` was found. Kafka needs Java 17: install it, or name your cluster with KAFKA_BOOTSTRAP_SERVERS."""
 
 
 class NoMaven(Unavailable):
-    """The broker's jars are fetched by Maven once, and no `mvn` was found: install it, or name a cluster with
-    KAFKA_BOOTSTRAP_SERVERS."""
+    """No `mvn` was found. Maven fetches Kafka: install it, or name your cluster with KAFKA_BOOTSTRAP_SERVERS."""
 
 
 class NoJars(Unavailable):
@@ -48,35 +46,37 @@ class BrokerDied(Unavailable):
 
 def can_run() -> bool:
     """Whether this machine has what a broker needs: Java, and the jars or Maven to fetch them."""
-    return shutil.which("java") is not None and (_complete(LIBS) or shutil.which("mvn") is not None)
+    return shutil.which("java") is not None and (has_jars() or shutil.which("mvn") is not None)
 
 
 def jars() -> Path:
     """The folder with the broker's jars, fetched on first use."""
-    if _complete(LIBS):
+    if has_jars():
         return LIBS
     maven = shutil.which("mvn")
     if maven is None:
         raise NoMaven
     with (HERE / "pom.xml").open() as one_at_a_time:
         fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        if not _complete(LIBS):
-            _fetch(maven, LIBS)
+        if not has_jars():
+            _fetch(maven)
     return LIBS
 
 
-def _complete(libs: Path) -> bool:
-    return (libs / ".complete").exists() and (libs / ".complete").read_bytes() == (HERE / "pom.xml").read_bytes()
+def has_jars() -> bool:
+    """Whether the jars that pom.xml names are here already."""
+    complete = LIBS / ".complete"
+    return complete.exists() and complete.read_bytes() == (HERE / "pom.xml").read_bytes()
 
 
-def _fetch(maven: str, libs: Path) -> None:
-    shutil.rmtree(libs, ignore_errors=True)
+def _fetch(maven: str) -> None:
+    shutil.rmtree(LIBS, ignore_errors=True)
     command = [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    command += ["-DincludeScope=runtime", f"-DoutputDirectory={libs}"]
+    command += ["-DincludeScope=runtime", f"-DoutputDirectory={LIBS}"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, check=False)  # noqa: S603
     if answer.returncode != 0:
         raise NoJars(f"Maven did not fetch the broker's jars: {(answer.stdout + answer.stderr).strip()[-2000:]}")
-    shutil.copyfile(HERE / "pom.xml", libs / ".complete")
+    shutil.copyfile(HERE / "pom.xml", LIBS / ".complete")
 
 
 class Broker:
