@@ -119,8 +119,9 @@ async def run(options: Options, show: Show) -> None:
     except BaseExceptionGroup as several:
         causes = [cause for cause in _leaves(several) if not isinstance(cause, Told)]
         if not told.is_set():
-            if len(causes) == 1 and isinstance(causes[0], KNOWN):
-                raise CannotRun(str(causes[0])) from causes[0]
+            known = [cause for cause in causes if isinstance(cause, KNOWN)]
+            if known:  # whatever else broke, broke because of it
+                raise CannotRun(str(known[0])) from several
             raise
         for cause in causes:
             log.error("went wrong while stopping", reason=repr(cause))

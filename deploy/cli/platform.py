@@ -96,4 +96,8 @@ def run(
 
     given = {Kind.ROSTER: roster, Kind.FRAMEWORK: framework, Kind.FORMS: forms, Kind.ANSWERS: answers}
     files = [Load(kind, file) for kind, file in given.items() if file is not None]
-    asyncio.run(embedded.run(embedded.Options(home, port, files, students), Terminal(home, files)))
+    try:
+        asyncio.run(embedded.run(embedded.Options(home, port, files, students), Terminal(home, files)))
+    except embedded.CannotRun as why:
+        show.message(str(why))
+        raise typer.Exit(1) from why
