@@ -1,5 +1,6 @@
 """Where students stand: each one's beliefs packed into a row, and what a batch of sheets makes of it."""
 
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -154,11 +155,11 @@ def pack(beliefs: Beliefs, through: Sequence[Place], vocabulary: Vocabulary, mod
 
 def beliefs_in(standing: Standing) -> dict[bytes, tuple[float, int, int]]:
     """Probability, count and time of the last evidence (microseconds), by competency."""
-    probabilities = np.frombuffer(standing.probabilities, dtype="<f8").tolist()
-    counts = np.frombuffer(standing.counts, dtype="<i4").tolist()
-    last = np.frombuffer(standing.last_evidence, dtype="<i8").tolist()
     ids = _ids(standing.competencies)
-    return {one: (p, n, at) for one, p, n, at in zip(ids, probabilities, counts, last, strict=True)}
+    probabilities = struct.unpack(f"<{len(ids)}d", standing.probabilities)
+    counts = struct.unpack(f"<{len(ids)}i", standing.counts)
+    last = struct.unpack(f"<{len(ids)}q", standing.last_evidence)
+    return dict(zip(ids, zip(probabilities, counts, last, strict=True), strict=True))
 
 
 def _changes(changed: Beliefs, students: Sequence[bytes], vocabulary: Vocabulary) -> list[Change]:

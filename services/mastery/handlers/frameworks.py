@@ -1,5 +1,6 @@
 """A framework comes in as a file: read and validated whole, then merged in one transaction."""
 
+import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from shared.imports import Job
 
 FILE = "framework.json"
 LARGEST_BYTES = 128 * 1024 * 1024
+_SMALL_BYTES = 256 * 1024  # read in milliseconds: a thread will do
 
 
 class FrameworkImport:
@@ -30,7 +32,7 @@ class FrameworkImport:
             )  # fmt: skip
             return
         raw = b"".join([piece async for piece in job.chunks()])
-        reading = await self._compute.run(read, raw)
+        reading = await (asyncio.to_thread(read, raw) if job.size <= _SMALL_BYTES else self._compute.run(read, raw))
         job.counts.refused = reading.refused
         for found in reading.problems:
             _note(job.problem, found)
