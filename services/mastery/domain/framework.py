@@ -139,7 +139,9 @@ def _text(raw: bytes, reading: Reading) -> str | None:
         line = raw.count(b"\n", 0, wrong.start) + 1
         column = wrong.start - raw.rfind(b"\n", 0, wrong.start)
         remedy = "The file is not UTF-8 here. Save it as UTF-8."
-        reading.problems.append(Finding(f"column {column}", repr(raw[wrong.start : wrong.end]), "utf-8", remedy, line))
+        reading.problems.append(
+            Finding(f"column {column}", repr(raw[wrong.start : wrong.end]), "not-utf8", remedy, line)
+        )
         return None
 
 

@@ -27,7 +27,7 @@ class FrameworkImport:
         """Stage what is good, report the rest by line and JSON pointer."""
         if job.size > LARGEST_BYTES:
             job.problem(
-                file=FILE, value=str(job.size), rule="size",
+                file=FILE, value=str(job.size), rule="file-too-large",
                 remedy=f"A framework may have {LARGEST_BYTES} bytes. Split it into several documents.",
             )  # fmt: skip
             return

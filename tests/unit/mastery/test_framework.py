@@ -242,7 +242,7 @@ def test_a_byte_that_is_not_utf_8_says_where() -> None:
 
     [problem] = read(raw).problems
 
-    assert (problem.rule, problem.line, problem.value) == ("utf-8", 13, "b'\\xff'")
+    assert (problem.rule, problem.line, problem.value) == ("not-utf8", 13, "b'\\xff'")
 
 
 def test_a_byte_order_mark_is_no_problem() -> None:

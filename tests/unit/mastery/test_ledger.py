@@ -56,7 +56,7 @@ def believed(ledger: Ledger, student: str) -> dict[str, tuple[float, int, int]]:
     return {one.rstrip(b".").decode(): belief for one, belief in beliefs_in(standing).items()}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5), min_size=12))
 def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     sheets: list[Sheet], shuffled: object, sizes: list[int]
