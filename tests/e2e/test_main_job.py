@@ -7,7 +7,7 @@ import csv
 import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import pytest
 from deploy.cli.demo import DemoFiles, write_demo
 from deploy.cli.door import Door, DoorError, opened
 from deploy.cli.load import Kind
+from tests.e2e.bad_input import FAULTS, Bad
 from tests.e2e.conftest import Slug
 from tests.e2e.harness import (
     Platform,
+    ask_class,
     ask_everything,
     differences,
     district,
@@ -219,7 +221,7 @@ class TestWhoMaySee:
     async def test_a_school_key_sees_its_own_school_and_no_other(
         self, platform: Platform, slug: Slug, tmp_path: Path
     ) -> None:
-        files = write_demo(tmp_path, students=800, seed=3)
+        files = write_demo(tmp_path, students=600, seed=3)
         name = slug()
         async with district(platform, name) as door:
             await load_all(door, files)
@@ -232,11 +234,15 @@ class TestWhoMaySee:
         }
 
         async with opened(platform.url, key) as door:
-            mine = await _seen(door, sorted(own)[:20])
-            others = await _seen(door, sorted(students_of(files) - own)[:20])
+            mine = await ask_class(door, "CLS-0001-03-1-M")
+            theirs = await ask_class(door, "CLS-0002-06-1-M")
+            stranger = await _answer(door, f'{{ student(id: "sourcedId:{min(students_of(files) - own)}") {{ id }} }}')
 
-        assert mine == {student: everyone[student]["mastery"].keys() for student in sorted(own)[:20]}
-        assert others == dict.fromkeys(sorted(students_of(files) - own)[:20])
+        assert mine == {student: everyone[student] for student in mine}
+        assert set(mine) < own
+        assert len(mine) > 15
+        assert theirs == {}
+        assert stranger.get("data") == {"student": None}
 
     @pytest.mark.parametrize("key", ["", "trl_live_wrong", "trl_live_" + "a" * 60])
     async def test_a_wrong_key_is_401_everywhere_and_says_nothing_else(self, platform: Platform, key: str) -> None:
@@ -274,15 +280,72 @@ async def _answer(door: Door, query: str) -> dict[str, Any]:
         return refused.body if isinstance(refused.body, dict) else {}
 
 
-async def _seen(door: Door, students: list[str]) -> dict[str, Any]:
-    """What a key sees of each student: the competencies with mastery, or None where there is no such student."""
-    found: dict[str, Any] = {}
-    for student in students:
-        query = f'{{ student(id: "sourcedId:{student}") {{ mastery {{ competency {{ sourcedId }} }} }} }}'
-        seen = (await _answer(door, query)).get("data") or {}
-        one = seen.get("student")
-        found[student] = one and {entry["competency"]["sourcedId"]: None for entry in one["mastery"]}.keys()
-    return found
+@pytest.fixture(scope="class")
+async def loaded(platform: Platform, slug: Slug, demo: DemoFiles) -> AsyncIterator[tuple[Door, dict[str, Any]]]:
+    """A district with everything in it, and what it says of every student."""
+    async with district(platform, slug()) as door:
+        await load_all(door, demo)
+        yield door, await ask_everything(door, demo.roster)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("fault", FAULTS, ids=str)
+    async def test_a_fault_is_located_named_and_remedied_and_nothing_is_half_applied(
+        self, loaded: tuple[Door, dict[str, Any]], demo: DemoFiles, fault: Bad, tmp_path: Path
+    ) -> None:
+        door, before = loaded
+        file = tmp_path / "bad"
+        file.write_bytes(fault.make(demo))
+
+        report = await load_file(door, fault.kind, file)
+        after = await ask_everything(door, demo.roster)
+
+        first = report["problems"][0]
+        assert report["state"] == "refused"
+        assert (first["file"], first["rule"]) == (fault.file, fault.rule)
+        assert fault.line in (None, first["line"])
+        assert fault.column in (None, first["column"])
+        assert len(first["remedy"]) > 10
+        assert after == before
+
+    async def test_an_empty_file_is_refused_at_the_door(
+        self, loaded: tuple[Door, dict[str, Any]], tmp_path: Path
+    ) -> None:
+        (tmp_path / "empty.csv").touch()
+
+        with pytest.raises(DoorError, match="empty") as refused:
+            await load_file(loaded[0], Kind.ANSWERS, tmp_path / "empty.csv")
+
+        assert refused.value.status == 422
+
+    async def test_the_good_rows_can_be_kept_and_the_mended_file_adds_only_what_was_missing(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
+    ) -> None:
+        bad = next(fault for fault in FAULTS if fault.name == "a modality that is not one")
+        file = tmp_path / "answers.csv"
+        file.write_bytes(bad.make(demo))
+        sheets = demo.answers.read_bytes().count(b"\n") - 1
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo, answers=[])
+            kept = await load_file(door, Kind.ANSWERS, file, keep_good=True)
+            mended = await load_file(door, Kind.ANSWERS, demo.answers)
+            told = await ask_everything(door, demo.roster)
+
+        assert (kept["state"], kept["problem_count"]) == ("applied", 1)
+        assert kept["counts"] == {"added": sheets - 1, "changed": 0, "unchanged": 0, "refused": 1}
+        assert mended["counts"] == {"added": 1, "changed": 0, "unchanged": sheets - 1, "refused": 0}
+        assert differences(told, recompute(demo.forms, [demo.answers]), students_of(demo)) == []
+
+    async def test_a_query_over_a_limit_gets_the_documented_error(self, loaded: tuple[Door, dict[str, Any]]) -> None:
+        page = "{ administrations(first: 101) { nodes { id } } }"
+        deep = "{ node(id: 1) { ... on Competency " + "{ parent " * 12 + "{ id }" + " }" * 13 + " }"
+        long = "{ " + " ".join(["__typename"] * 1_100) + " }"
+
+        answers = [await _answer(loaded[0], query) for query in (page, deep, long)]
+
+        codes = [{one["extensions"]["code"] for one in answer["errors"]} for answer in answers]
+        assert codes == [{"INVALID"}, {"LIMIT"}, {"LIMIT"}]
 
 
 class TestSideBySide:
