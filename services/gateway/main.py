@@ -19,6 +19,7 @@ from services.gateway.graph.ids import NotAnId, read_id
 from services.gateway.keys import api as keys
 from services.gateway.keys.door import Door, Operator
 from services.gateway.keys.store import KeyStore
+from services.gateway.limits import WALL_CLOCK_SECONDS
 from services.gateway.schema import schema
 from services.gateway.view import GraphQLView
 from services.roster import contract as roster
@@ -78,12 +79,13 @@ def build_app(
     operator_secret: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
+    wall_clock_seconds: float = WALL_CLOCK_SECONDS,
 ) -> FastAPI:
     """The application alone, for whoever brings the database and the clients."""
     services = Services.of(clients["roster"], clients["assessment"], clients["mastery"])
     store = KeyStore(database, pepper)
     door = Door(store, operator_secret=operator_secret, now=now, monotonic=monotonic)
-    view = GraphQLView(schema._schema, door, services)
+    view = GraphQLView(schema._schema, door, services, wall_clock_seconds=wall_clock_seconds)
 
     app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None)
     answer_errors(app)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from services.gateway.limits import BODY_BYTES
 
@@ -93,10 +93,13 @@ async def _body(request: Request) -> Any:
     if declared.isdigit() and int(declared) > BODY_BYTES:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES:
+                raise too_large
+    except ClientDisconnect:
+        raise Refused(400, "The body broke off before its end.") from None
     try:
         return orjson.loads(bytes(body))
     except orjson.JSONDecodeError:

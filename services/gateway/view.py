@@ -6,7 +6,8 @@ application/graphql-response+json says 400 when nothing was executed, and applic
 
 import asyncio
 import inspect
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import orjson
 import structlog
@@ -19,13 +20,15 @@ from services.gateway.clients import Services
 from services.gateway.context import Context
 from services.gateway.cost import Reckoning
 from services.gateway.documents import Document, Documents, NotADocument, is_query
-from services.gateway.errors import code_of, entry, said
+from services.gateway.errors import entry, said
 from services.gateway.limits import COST, RESPONSE_BYTES
 from services.gateway.requests import Asked, Media, Refused, media_of, read, wants_page
 from shared.auth import Caller
 from shared.errors import LimitExceeded, TrellisError, Unauthenticated, Unavailable
 
 CHALLENGE = {"www-authenticate": 'Bearer realm="trellis"'}
+
+Answered = TypeVar("Answered")
 
 log = structlog.get_logger("graphql")
 
@@ -44,6 +47,10 @@ class TookTooLong(LimitExceeded):
 
 class AnswerTooLarge(LimitExceeded):
     """The answer is larger than 2 MB; ask for less at once."""
+
+
+class NobodyWaits(TrellisError):
+    """Whoever asked has hung up."""
 
 
 class GraphQLView:
@@ -81,20 +88,20 @@ class GraphQLView:
             return _response({"errors": [said(stranger)]}, 401, speak, CHALLENGE)
         except TrellisError as wrong:
             return _response({"errors": [said(wrong)]}, wrong.status, speak)
-        return await self._reply(request.method, asked, caller, speak)
+        return await self._reply(request, asked, caller, speak)
 
-    async def _reply(self, method: str, asked: Asked, caller: Caller, media: Media) -> Response:
+    async def _reply(self, request: Request, asked: Asked, caller: Caller, media: Media) -> Response:
         requested: dict[str, Any] = {}
         try:
             document = self._documents.read(asked.query)
             operation = document.operation(asked.operation_name)
-            if method == "GET" and not is_query(operation):
+            if request.method == "GET" and not is_query(operation):
                 refusal = {"message": "GET only asks; send this by POST.", "extensions": {"code": "INVALID"}}
                 return _response({"errors": [refusal]}, 405, media, {"allow": "POST"})
             reckoning = Reckoning(self._schema, document.ast, operation, asked.variables)
             requested = {"cost": {"requested": reckoning.asked.cost, "maximum": COST}}
             reckoning.asked.check()
-            result = await self._execute(document, asked, caller)
+            result = await _while_waited_for(request, self._execute(document, asked, caller))
             if result.data is None and result.errors and all(not error.path for error in result.errors):
                 raise NotADocument(result.errors)
         except NotADocument as wrong:
@@ -126,6 +133,26 @@ class GraphQLView:
             raise TookTooLong from None
 
 
+async def _while_waited_for(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
+    """What the work comes to; it is given up when whoever asked has hung up."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise NobodyWaits
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.wait((working, gone))
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _unexecuted(
     errors: list[dict[str, Any]], extensions: dict[str, Any], media: Media, *, away: bool = False
 ) -> Response:
@@ -149,6 +176,3 @@ def _response(
     if most is not None and len(body) > most:
         return _unexecuted([said(AnswerTooLarge())], answer.get("extensions", {}), media)
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, f"{media}; charset=utf-8")
-
-
-__all__ = ["CHALLENGE", "Doorkeeper", "GraphQLView", "code_of"]

@@ -12,8 +12,9 @@
   }
 
   var first = [
-    "# Welcome to Trellis. Paste your API key under Headers (below), then press the play button.",
-    "# An id is a node id, or sourcedId: and the identifier of your own system.",
+    "# Welcome to Trellis.",
+    "# Paste your API key under Headers, then press play.",
+    "# An id is a node id, or sourcedId:… of your own system.",
     "",
     "query WhereToBegin {",
     "  administrations(first: 5) {",
@@ -27,17 +28,32 @@
     return JSON.stringify({ Authorization: "Bearer " + name }, null, 2);
   }
 
-  var nothing = JSON.stringify({ data: null });
   var ask = GraphiQL.createFetcher({ url: window.location.pathname });
+  var schemaIsMissing = false;
 
-  // Before a key is pasted the schema cannot be read; that is no error to shout about.
+  // Before a key is pasted the schema cannot be read; that is no error to shout about. It is read with the first
+  // question that has a key.
   function fetcher(params, options) {
     var headers = (options && options.headers) || {};
     var bearer = String(headers.Authorization || headers.authorization || "");
-    if (params.operationName === "IntrospectionQuery" && !/trl_live_[A-Za-z0-9]+_[A-Za-z0-9]+/.test(bearer)) {
-      return Promise.resolve(JSON.parse(nothing));
+    var hasKey = /trl_live_[A-Za-z0-9]+_[A-Za-z0-9]+/.test(bearer);
+    if (params.operationName === "IntrospectionQuery") {
+      schemaIsMissing = !hasKey;
+      if (!hasKey) {
+        return Promise.resolve({ welcome: "Paste your API key under Headers, then press play." });
+      }
+    } else if (schemaIsMissing && hasKey) {
+      schemaIsMissing = false;
+      window.setTimeout(readSchema, 500);
     }
     return ask(params, options);
+  }
+
+  function readSchema() {
+    var button = document.querySelector('button[aria-label="Re-fetch GraphQL schema"]');
+    if (button) {
+      button.click();
+    }
   }
 
   var query = handed.get("query") || asked.get("query");
