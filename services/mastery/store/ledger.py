@@ -58,6 +58,8 @@ async def record(tx: Transaction, scored: Sheets) -> Recorded:
         elif known["version"] < scored.versions[row]:
             corrections.append(row)
             corrected |= {known["student_id"].bytes, scored.students[row]}
+    if moved := corrected.difference(scored.students):
+        await hold(tx, moved)
     await _save(tx, scored.take(sorted(new + corrections, key=lambda row: scored.attempts[row])))
     return Recorded(scored.take(new), corrected)
 

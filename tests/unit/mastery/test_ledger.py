@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.mastery.domain.history import histories
 from services.mastery.domain.ledger import NOT_PRESENTED, NOT_REACHED, OMITTED, faults
 from services.mastery.domain.standing import Standing, beliefs_in
-from services.mastery.domain.tracing import DEFAULT
+from services.mastery.domain.tracing import DEFAULT, Skill
 from tests.unit.mastery.sheets import Ledger, Sheet, a_form, an_id, sheets_of
 
 FORMS = {
@@ -82,6 +82,18 @@ def test_new_sheets_continue_where_the_student_stands_and_late_ones_do_not() -> 
 
     assert ledger.continued == 2
     assert ledger.standings == heard([early, middle, late]).standings
+
+
+def test_another_version_of_the_model_starts_over() -> None:
+    first, second = Sheet("ada", "Z", 1, b"\x01\x00"), Sheet("ada", "Z", 2, b"\x00\x01")
+    ledger = heard([first])
+
+    ledger.skill = Skill(prior=0.5)
+    ledger.hear([second])
+
+    anew = Ledger(FORMS, ADMINISTRATIONS, Skill(prior=0.5))
+    anew.hear([first, second])
+    assert ledger.standings == anew.standings
 
 
 def test_a_lower_or_equal_version_changes_nothing() -> None:
