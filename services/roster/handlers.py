@@ -22,7 +22,6 @@ from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
 from shared.imports import Job
 
 _ROWS_AT_ONCE = 10_000
-_PEOPLE_AT_ONCE = 5_000
 _STEP_BITS = 44
 """A cursor is the number of a step, and below it the place in that step's stage."""
 
@@ -41,9 +40,8 @@ class RosterImport:
 
     kind = "roster"
 
-    def __init__(self, *, rows_at_once: int = _ROWS_AT_ONCE, people_at_once: int = _PEOPLE_AT_ONCE) -> None:
+    def __init__(self, *, rows_at_once: int = _ROWS_AT_ONCE) -> None:
         self._rows_at_once = rows_at_once
-        self._people_at_once = people_at_once
 
     async def clear(self, tx: Transaction, import_id: UUID) -> None:
         """Empty this import's stages."""
@@ -65,57 +63,44 @@ class RosterImport:
             job.keep_good = False
 
     async def merge(self, job: Job, tx: Transaction, cursor: int) -> int | None:
-        """Merge one chunk; the next cursor, or None when all is merged."""
+        """Merge one chunk, of as many steps as fit; the next cursor, or None when all is merged."""
         steps = _steps(await staging.files(tx, job.id))
-        number, after = cursor >> _STEP_BITS, cursor & ((1 << _STEP_BITS) - 1)
-        for step in steps[number:]:
-            last = await self._take(job, tx, step, after)
-            if last is not None:
-                return number << _STEP_BITS | last
-            number, after = number + 1, 0
+        number, after = cursor >> _STEP_BITS, (cursor & ((1 << _STEP_BITS) - 1)) - 1
+        room = self._rows_at_once
+        while number < len(steps):
+            last, taken = await self._take(job, tx, steps[number], after, room)
+            if taken == room:
+                # Places count from 0, and so does what is kept: the cursor names the first place not yet taken.
+                return number << _STEP_BITS | last + 1
+            room -= taken
+            number, after = number + 1, -1
         return None
 
-    async def _take(self, job: Job, tx: Transaction, step: Step, after: int) -> int | None:
-        """One chunk of a step; the place of its last row, None when there was none left."""
+    async def _take(self, job: Job, tx: Transaction, step: Step, after: int, most: int) -> tuple[int, int]:
+        """Take a chunk of a step: the place of its last row, and how many rows it was."""
         match step.does:
-            case "place":
-                return await self._place(job, tx, after)
             case "mint":
-                # Places count from 0; the cursor says which were taken, so it is one ahead.
-                minted = await merging.mint(tx, job.id, step.file, after - 1, self._rows_at_once)
-                return None if minted.last is None else minted.last + 1
+                done = await merging.mint(tx, job.id, step.file, after, most)
             case "merge":
-                merged = await merging.merge(tx, job.id, step.file, after - 1, self._rows_at_once)
-                if step.derived:
-                    _count_derived(job, merged)
-                else:
-                    job.counts.added += merged.added
-                    job.counts.changed += merged.changed
-                    job.counts.unchanged += merged.rows - merged.added - merged.changed
-                    job.progress(job.done + merged.rows, job.total)
-                return None if merged.last is None else merged.last + 1
+                done = await merging.merge(tx, job.id, step.file, after, most)
+                if not step.derived:
+                    job.counts.added += done.added
+                    job.counts.unchanged += done.rows - done.added - done.changed
+                    job.progress(job.done + done.rows, job.total)
             case "end":
-                ended = await merging.end_vanished(tx, job.id, step.file, after - 1, self._rows_at_once)
-                if step.derived:
-                    _count_derived(job, ended)
-                else:
-                    job.counts.changed += ended.changed
-                return None if ended.last is None else ended.last + 1
-
-    async def _place(self, job: Job, tx: Transaction, after: int) -> int | None:
-        """Derive where the touched people are placed, and announce the students who moved."""
-        touched = await placing.touched(tx, job.id, after - 1, self._people_at_once)
-        if touched.last is None:
-            return None
-        moved = await placing.place(tx, touched.people)
-        tx.announce(pb.StudentsPlaced, events.placements(job.id, moved))
-        return touched.last + 1
-
-
-def _count_derived(job: Job, merged: merging.Merged) -> None:
-    """Roles that were read out of a user's row are no records of the file; with them, the user's row changed."""
-    job.counts.changed += merged.also_changed
-    job.counts.unchanged -= merged.also_changed
+                done = await merging.end_vanished(tx, job.id, step.file, after, most)
+            case "place":
+                touched = await placing.touched(tx, job.id, after, most)
+                moved = await placing.place(tx, touched.people)
+                tx.announce(pb.StudentsPlaced, events.placements(job.id, moved))
+                return touched.last, len(touched.people)
+        if step.derived:
+            # Roles that were read out of a user's row are no records of the file: with them, the user's row changed.
+            job.counts.changed += done.also_changed
+            job.counts.unchanged -= done.also_changed
+        else:
+            job.counts.changed += done.changed
+        return done.last, done.rows
 
 
 def _steps(files: dict[str, bool]) -> list[Step]:
@@ -179,8 +164,8 @@ class _Validation:
                 async with job.transaction() as tx:
                     await staging.add(tx, job.id, file, chunk)
                 job.progress(self._bytes + reader.bytes_read, delivery.bytes)
-            await self._turn_dates(reader)
-        self._bytes += reader.bytes_read
+            self._bytes += reader.bytes_read
+        await self._turn_dates(reader)
         self._rows += reader.rows
         self._nameless += reader.nameless
         return reader.is_readable

@@ -212,7 +212,8 @@ async def mass_removal(tx: Transaction, import_id: UUID, findings: Findings) -> 
     """Whether more than 5 % of a school's people would leave because the files no longer name them.
 
     One person may always leave, however small the school. People whose rows are there and say that they end are not
-    counted: that is said on purpose, a row that is missing may be an accident.
+    counted: that is said on purpose, a row that is missing may be an accident. So staff whom the file still names at
+    the school in any way are not missing; students are when none of their rows says that they are there today.
     """
     rows = await tx.fetch(
         f"""
@@ -231,15 +232,14 @@ async def mass_removal(tx: Transaction, import_id: UUID, findings: Findings) -> 
               AND NOT EXISTS (SELECT FROM stage.vanished v WHERE v.import_id = $1 AND v.row_id = held.person_id)
         ),
         coming AS (
-            SELECT user_sourced_id AS person, school_sourced_id AS school, {_STUDENT} AS as_student
+            SELECT user_sourced_id AS person, school_sourced_id AS school, true AS as_student
             FROM stage.enrollments WHERE import_id = $1 AND NOT refused AND status IS DISTINCT FROM 'tobedeleted'
               AND COALESCE(begin_date::date <= current_date, true) AND COALESCE(end_date::date > current_date, true)
-              AND ({_STUDENT} OR {_STAFF})
+              AND {_STUDENT}
             UNION ALL
-            SELECT user_sourced_id, org_sourced_id, false
-            FROM stage.roles WHERE import_id = $1 AND NOT refused AND status IS DISTINCT FROM 'tobedeleted'
-              AND COALESCE(begin_date::date <= current_date, true) AND COALESCE(end_date::date > current_date, true)
-              AND {_STAFF}
+            SELECT user_sourced_id, org_sourced_id, false FROM stage.roles WHERE import_id = $1 AND {_STAFF}
+            UNION ALL
+            SELECT user_sourced_id, school_sourced_id, false FROM stage.enrollments WHERE import_id = $1 AND {_STAFF}
         ),
         leaving AS (
             SELECT person_id, school_id FROM (

@@ -17,10 +17,10 @@ from shared.db import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What one chunk did. `last` is the last row's place in the stage, None when there was no row left."""
+    """What one chunk did: how many rows it took from the stage, and the place of the last of them."""
 
-    last: int | None
-    rows: int = 0
+    last: int
+    rows: int
     added: int = 0
     changed: int = 0
     also_changed: int = 0
@@ -148,7 +148,7 @@ async def mint(tx: Transaction, import_id: UUID, file: str, after: int, most: in
             SELECT pos, sourced_id FROM stage.{STAGES[file]}
             WHERE import_id = $1 AND pos > $3 AND NOT refused ORDER BY pos LIMIT $4
         )
-        SELECT (SELECT max(pos) FROM chunk) AS last,
+        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last, (SELECT count(*) FROM chunk) AS rows,
                ARRAY(SELECT sourced_id FROM chunk s WHERE {_ref(file, "sourced_id")} IS NULL) AS unseen
         """,
         import_id, tx.caller.district, after, most,
@@ -163,7 +163,7 @@ async def mint(tx: Transaction, import_id: UUID, file: str, after: int, most: in
             """,
             district, SOURCE, kind, row["unseen"], [row_id(district, kind, name) for name in row["unseen"]],
         )  # fmt: skip
-    return Merged(row["last"])
+    return Merged(row["last"], row["rows"])
 
 
 async def merge(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:
@@ -206,7 +206,7 @@ def _merge_sql(file: str) -> str:
             RETURNING 1
         )
         {touched}
-        SELECT (SELECT max(pos) FROM chunk) AS last,
+        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last,
                (SELECT count(*) FROM incoming) AS rows,
                (SELECT count(*) FROM different WHERE is_new) AS added,
                (SELECT count(*) FROM different WHERE NOT is_new) AS changed,
@@ -247,10 +247,11 @@ async def end_vanished(tx: Transaction, import_id: UUID, file: str, after: int, 
             RETURNING t.{_PERSON.get(file, key)}, NULL::uuid AS old_person
         )
         {touched}
-        SELECT (SELECT max(pos) FROM chunk) AS last, (SELECT count(*) FROM different) AS changed,
+        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last, (SELECT count(*) FROM chunk) AS rows,
+               (SELECT count(*) FROM different) AS changed,
                {also_changed} AS also_changed
         """,
         import_id, file, after, most,
     )  # fmt: skip
     assert row is not None
-    return Merged(row["last"], changed=row["changed"], also_changed=row["also_changed"])
+    return Merged(row["last"], row["rows"], changed=row["changed"], also_changed=row["also_changed"])

@@ -17,7 +17,7 @@ _STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
 class Touched:
     """People an import may have moved, and the place of the last of them in the stage."""
 
-    last: int | None
+    last: int
     people: Sequence[UUID]
 
 
@@ -27,7 +27,7 @@ async def touched(tx: Transaction, import_id: UUID, after: int, most: int) -> To
         "SELECT pos, person_id FROM stage.touched WHERE import_id = $1 AND pos > $2 ORDER BY pos LIMIT $3",
         import_id, after, most,
     )  # fmt: skip
-    return Touched(rows[-1]["pos"] if rows else None, [row["person_id"] for row in rows])
+    return Touched(rows[-1]["pos"] if rows else 0, [row["person_id"] for row in rows])
 
 
 async def place(tx: Transaction, people: Sequence[UUID]) -> list[Placed]:
