@@ -51,7 +51,7 @@ class UpFailed(HomeFailed):
     """The platform did not start."""
 
 
-class _Surroundings(BaseSettings):
+class Surroundings(BaseSettings):
     """What `make up` may be told to use instead of starting its own."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -145,7 +145,7 @@ class _Keeper:
     def __init__(self, home: Home, port: int, tell: Tell) -> None:
         self._home = home
         self._tell = tell
-        self._around = _Surroundings()
+        self._around = Surroundings()
         self._ports = {name: free_port() for name in SERVICES} | ({"gateway": port} if port else {})
         self._processes: dict[str, children.Process] = {}
         self._environment: dict[str, str] = {}

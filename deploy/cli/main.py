@@ -1,10 +1,12 @@
 """The `trellis` command."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from deploy.cli import districts, keys, platform, processes, show
 from deploy.cli.access import key_of, url_of
@@ -12,7 +14,7 @@ from deploy.cli.demo import write_demo
 from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind, Load, has_parked, load, print_report
 from deploy.cli.options import Home, Json, Key, Url, wait_for
-from deploy.home import HomeFailed
+from shared.errors import TrellisError
 
 DONE, WENT_WRONG, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -96,11 +98,29 @@ def _exit_code() -> int:
         return int(app(standalone_mode=False) or DONE)
     except typer.TyperException as wrong:
         show.message(f"{wrong.format_message()}\nTry trellis --help.")
-    except DoorError as said:
-        show.message(str(said))
-        return REFUSED if said.is_refusal else WENT_WRONG
-    except (HomeFailed, OSError) as wrong:
-        show.message(str(wrong))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except Exception as wrong:
+        said = list(_said(wrong))
+        if not said:
+            raise
+        for sentence in said:
+            show.message(sentence)
+        if isinstance(wrong, DoorError) and wrong.is_refusal:
+            return REFUSED
     return WENT_WRONG
+
+
+def _said(wrong: Exception) -> Iterator[str]:
+    """What went wrong in sentences; none when only a traceback tells it."""
+    match wrong:
+        case ExceptionGroup():
+            for one in wrong.exceptions:
+                yield from _said(one)
+        case ValidationError():
+            for each in wrong.errors(include_url=False, include_input=False):
+                yield f"setting {'.'.join(map(str, each['loc']))}: {each['msg']} (docs/settings.md lists them all)"
+        case OSError() | TrellisError():
+            yield str(wrong)
+        case _ if type(wrong) is LookupError or type(wrong).__module__.startswith("deploy."):
+            yield str(wrong)

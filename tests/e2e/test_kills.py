@@ -1,0 +1,140 @@
+"""kill -9 of the whole embedded platform in the middle of a load: nothing is lost and nothing counts twice.
+
+How far the load is when it is killed is told by the import's own report; the seed and the shares are printed.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.cli.demo import write_demo
+from deploy.cli.door import Door, DoorError, Report, opened
+from deploy.cli.load import Kind
+from tests.e2e.harness import Platform, ask_everything, differences, load_all, load_file, start, students_of
+from tests.e2e.recompute import recompute
+
+pytestmark = pytest.mark.timeout(900)
+STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "3000"))
+DEADLINE_SECONDS = 240.0
+SCORED = "trellis.events.assessment.v1.AttemptsScored"
+STRETCHES = ((0.1, 0.3), (0.35, 0.55), (0.6, 0.8))
+
+
+class Mortal:
+    """An embedded platform that is killed and started again on the same folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.running: Platform = start("embedded", home)
+
+    def kill(self) -> None:
+        """kill -9 of everything it consists of; nothing of it is left when this returns."""
+        everything = self.running.processes()
+        self.running.kill()
+        gone, left = psutil.wait_procs(everything, timeout=30)
+        assert not left, f"{len(gone)} processes ended, still there: {left}"
+
+    def start_again(self) -> None:
+        self.running = start("embedded", self.running.home)
+
+
+@pytest.fixture
+def mortal(homes: Path, request: pytest.FixtureRequest) -> Iterator[Mortal]:
+    made = Mortal(homes / f"mortal-{abs(hash(request.node.name))}")
+    yield made
+    made.running.stop()
+
+
+def the_seed() -> int:
+    seed = int(os.environ.get("TRELLIS_E2E_SEED") or random.SystemRandom().randrange(1_000_000))
+    print(f"TRELLIS_E2E_SEED={seed}")  # noqa: T201  # to repeat what failed
+    return seed
+
+
+async def reach(door: Door, import_id: str, enough: float, sheets: int) -> float:
+    """Wait until this share of the sheets has become evidence; the share it was then."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (share := heard(await door.report(import_id)) / sheets) < enough:
+        assert time.monotonic() < deadline, f"{share:.0%} were committed"
+    return share
+
+
+def heard(report: Report) -> int:
+    """How many sheets have become evidence."""
+    return int(report["effects"]["heard"].get("mastery", {}).get(SCORED, 0))
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.long)])
+async def test_answers_survive_kills_of_the_whole_platform(mortal: Mortal, tmp_path: Path, kills: int) -> None:
+    seed = the_seed()
+    chance = random.Random(seed)
+    files = write_demo(tmp_path, STUDENTS, seed=seed)
+    sheets = files.answers.read_bytes().count(b"\n") - 1
+    shares: list[float] = []
+
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        await load_all(door, files, answers=[])
+        accepted = str((await door.send(Kind.ANSWERS, files.answers, sent=lambda _: None))["id"])
+    for least, most in chance.sample(STRETCHES, 1) if kills == 1 else STRETCHES:
+        async with opened(mortal.running.url, mortal.running.key) as door:
+            shares.append(await reach(door, accepted, chance.uniform(least, most), sheets))
+        await asyncio.to_thread(mortal.kill)
+        await asyncio.to_thread(mortal.start_again)
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        report = await door.wait(accepted, lambda _: None)
+        told = await ask_everything(door, files.roster)
+    print("killed at " + ", ".join(f"{share:.0%}" for share in shares))  # noqa: T201  # for the report
+
+    assert report["state"] == "applied"
+    assert report["counts"] == {"added": sheets, "changed": 0, "unchanged": 0, "refused": 0}
+    assert heard(report) == sheets
+    assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
+    assert any(0.1 <= share <= 0.9 for share in shares)
+
+
+@pytest.mark.long
+async def test_a_roster_survives_kills_at_moments_that_nobody_chose(mortal: Mortal, tmp_path: Path) -> None:
+    seed = the_seed()
+    chance = random.Random(seed)
+    files = write_demo(tmp_path, STUDENTS, seed=seed)
+
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        accepted = str((await door.send(Kind.ROSTER, files.roster, sent=lambda _: None))["id"])
+    for _ in range(3):
+        await asyncio.sleep(chance.uniform(0, 1))
+        await asyncio.to_thread(mortal.kill)
+        await asyncio.to_thread(mortal.start_again)
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        report = await door.wait(accepted, lambda _: None)
+        for kind, file in ((Kind.FRAMEWORK, files.framework), (Kind.FORMS, files.forms), (Kind.ANSWERS, files.answers)):
+            assert (await load_file(door, kind, file))["state"] == "applied"
+        told = await ask_everything(door, files.roster)
+
+    assert report["state"] == "applied"
+    assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
+
+
+async def test_an_upload_that_was_never_acknowledged_leaves_nothing(mortal: Mortal, tmp_path: Path) -> None:
+    files = write_demo(tmp_path, STUDENTS, seed=1)
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        await load_all(door, files, answers=[])
+
+        def kill_in_the_middle(gone: int) -> None:
+            if gone > files.answers.stat().st_size / 3 and mortal.running.processes():
+                mortal.kill()
+
+        with pytest.raises(DoorError):
+            await door.send(Kind.ANSWERS, files.answers, sent=kill_in_the_middle)
+    await asyncio.to_thread(mortal.start_again)
+
+    async with opened(mortal.running.url, mortal.running.key) as door:
+        told = await ask_everything(door, files.roster)
+        again = await load_file(door, Kind.ANSWERS, files.answers)
+
+    assert all(one == {"attempts": [], "mastery": {}} for one in told.values())
+    assert again["counts"]["added"] == files.answers.read_bytes().count(b"\n") - 1
