@@ -7,6 +7,8 @@ from uuid import UUID, uuid5
 import httpx
 import pytest
 
+from deploy import provision
+from deploy.postgres import Server
 from services.roster import api
 from services.roster.handlers import RosterImport
 from shared.auth import SCOPES, Caller, Purpose, Tokens
@@ -16,6 +18,7 @@ from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
 from shared.http import build_app
 from shared.imports import Imports, Report, report_of
 
+PASSWORD = "of-the-tests"
 FreshDatabase = Callable[[str], Awaitable[Database]]
 DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_DISTRICT = UUID("22222222-2222-4222-8222-222222222222")
@@ -81,6 +84,32 @@ class RosterService:
         async with self.database.system() as tx:
             tables = await tx.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'stage'")
             return sum([await tx.fetchval(f"SELECT count(*) FROM stage.{row['tablename']}") for row in tables])
+
+
+@pytest.fixture(scope="module")
+async def lasting_roster(
+    request: pytest.FixtureRequest, postgres: Server, templates: dict[str, provision.ServiceDatabase]
+) -> AsyncIterator[RosterService]:
+    """A roster that the tests of one module share, for those that leave nothing behind."""
+    if "roster" not in templates:
+        templates |= await provision.provision(postgres.admin_dsn, PASSWORD, services=["roster"])
+    template, name = templates["roster"], f"roster_of_{request.module.__name__.rpartition('.')[2]}"
+    made = provision.ServiceDatabase(
+        "roster",
+        name,
+        template.owner,
+        template.app,
+        owner_dsn=template.owner_dsn.rpartition("/")[0] + f"/{name}",
+        app_dsn=template.app_dsn.rpartition("/")[0] + f"/{name}",
+    )
+    async with provision.connected(postgres.admin_dsn) as admin:
+        await provision.create_database(admin, made, template=template.name)
+    service = RosterService(Database(made.app_dsn, name="roster"), RosterImport())
+    yield service
+    await service.client.close()
+    await service.database.close()
+    async with provision.connected(postgres.admin_dsn) as admin:
+        await admin.execute(f"DROP DATABASE {provision.quoted(name)} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -106,7 +106,8 @@ WRONG: dict[str, tuple[Change, Place]] = {
 
 
 @pytest.mark.parametrize("wrong", list(WRONG))
-async def test_a_problem_is_located_and_nothing_is_applied(roster: RosterService, wrong: str) -> None:
+async def test_a_problem_is_located_and_nothing_is_applied(lasting_roster: RosterService, wrong: str) -> None:
+    roster = lasting_roster
     change, place = WRONG[wrong]
     files = a_roster()
     change(files)
@@ -225,8 +226,9 @@ UNSAFE: dict[str, tuple[Callable[[], bytes], str, str]] = {
 @pytest.mark.parametrize("wrong", list(UNSAFE))
 @pytest.mark.parametrize("keep_good", [False, True])
 async def test_an_archive_that_cannot_be_trusted_is_refused_whole(
-    roster: RosterService, wrong: str, keep_good: bool
+    lasting_roster: RosterService, wrong: str, keep_good: bool
 ) -> None:
+    roster = lasting_roster
     made, file, rule = UNSAFE[wrong]
 
     report = await roster.load(made(), keep_good=keep_good)
