@@ -123,7 +123,7 @@ class Silent:
 class AssessmentService:
     """What a test does with assessment: load files, place students, ask, and look."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, sheets_at_once: int = 2) -> None:
         self.database = database
         self.compute = Compute()
         self.peers = ServiceClient("http://peers", TOKENS, transport=httpx.ASGITransport(neighbours()))
@@ -131,7 +131,7 @@ class AssessmentService:
             database,
             [
                 Forms(Mastery(self.peers), self.compute, records_at_once=3),
-                Answers(Roster(self.peers), self.compute, sheets_at_once=2),
+                Answers(Roster(self.peers), self.compute, sheets_at_once=sheets_at_once),
             ],
         )
         app = build_app(name="assessment", database=database, tokens=TOKENS, routers=[api.router, self.imports.router])
