@@ -81,13 +81,17 @@ def test_up_twice_is_once_and_down_leaves_nothing_running(home: Path) -> None:
     assert "Nothing of this folder was running" in nothing.stderr
 
 
-async def test_data_and_key_outlive_down_and_up(home: Path, demo: DemoFiles) -> None:
+async def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_has_the_data(
+    home: Path, demo: DemoFiles
+) -> None:
     first = start("kafka", home)
     async with opened(first.url, first.key) as door:
         await load_all(door, demo)
         before = await ask_everything(door, demo.roster)
-    first.stop()
+    running = everything(home)
 
+    running[0].kill()
+    wait_until(lambda: alive(running) == [])
     second = start("kafka", home)
     async with opened(second.url, second.key) as door:
         after = await ask_everything(door, demo.roster)
@@ -95,18 +99,6 @@ async def test_data_and_key_outlive_down_and_up(home: Path, demo: DemoFiles) -> 
 
     assert second.key == first.key
     assert after == before
-
-
-def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_works(home: Path) -> None:
-    first = start("kafka", home)
-    running = everything(home)
-
-    running[0].kill()
-    wait_until(lambda: alive(running) == [])
-    second = start("kafka", home)
-    second.stop()
-
-    assert second.key == first.key
 
 
 def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path) -> None:
