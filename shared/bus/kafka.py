@@ -90,12 +90,14 @@ class KafkaBus:
         name: str,
         instance: str = "0",
         publish_seconds: float = PUBLISH_SECONDS,
+        session_seconds: float = SESSION_SECONDS,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._cluster = cluster
         self._name = name
         self._instance = instance
         self._publish_seconds = publish_seconds
+        self._session_seconds = session_seconds
         self._stall_seconds = stall_seconds
         self._publishing = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
@@ -207,8 +209,8 @@ class KafkaBus:
             isolation_level="read_committed",
             max_poll_records=RECORDS_PER_POLL,
             max_poll_interval_ms=int(HEARING_SECONDS * 1000),
-            session_timeout_ms=int(SESSION_SECONDS * 1000),
-            heartbeat_interval_ms=int(SESSION_SECONDS * 1000 / 6),
+            session_timeout_ms=int(self._session_seconds * 1000),
+            heartbeat_interval_ms=int(self._session_seconds * 1000 / 6),
             metadata_max_age_ms=30_000,
         )
         consumer.subscribe(topics=list(types), listener=_Rebalances(listener))

@@ -13,7 +13,7 @@ from shared.testing.bus_conformance import Listener
 
 
 async def main(bootstrap: str, dsn: str, name: str) -> None:
-    bus = KafkaBus(Cluster(bootstrap), name=name, instance="victim")
+    bus = KafkaBus(Cluster(bootstrap), name=name, instance="victim", session_seconds=6.0)
     await Listener(name, Database(dsn, name=name), bus).consumer().run()
 
 

@@ -110,7 +110,9 @@ def the_seed() -> int:
     return seed
 
 
-@pytest.mark.parametrize("victim", ["mastery", "assessment", "kafka", "gateway"])
+@pytest.mark.parametrize(
+    "victim", ["mastery", *(pytest.param(name, marks=pytest.mark.long) for name in ("assessment", "kafka", "gateway"))]
+)
 async def test_answers_survive_three_kills_on_their_way(platform: Platform, tmp_path: Path, victim: str) -> None:
     seed = the_seed()
     files = write_demo(tmp_path, STUDENTS, seed=seed)
@@ -135,6 +137,7 @@ async def test_answers_survive_three_kills_on_their_way(platform: Platform, tmp_
     assert sum(0.1 <= share <= 0.9 for share in shares) >= 1
 
 
+@pytest.mark.long
 async def test_a_roster_survives_three_kills_on_its_way(platform: Platform, tmp_path: Path) -> None:
     seed = the_seed()
     files = write_demo(tmp_path, STUDENTS, seed=seed)
