@@ -10,6 +10,7 @@ from services.assessment import contract
 from services.gateway.context import Info
 from services.gateway.graph.administrations import Administration
 from services.gateway.graph.ids import NoSuchNode
+from services.gateway.graph.lookup import Lookup, look_up, wants
 
 
 @strawberry.enum(description="Why there is no ability.")
@@ -29,17 +30,17 @@ class Ability:
     reason: NoAbility | None = strawberry.field(description="Why there is no theta, where there is none.")
     parameter_version: str | None
     administration_key: strawberry.Private[UUID]
+    administrations: strawberry.Private[Lookup[Administration]]
 
     @strawberry.field
-    async def administration(self, info: Info) -> Administration:
-        info.context.caller.need("assessment:read")
-        found = await info.context.loaders.administration.load(self.administration_key)
+    def administration(self) -> Administration:
+        found = self.administrations.find(self.administration_key)
         if found is None:
             raise NoSuchNode
-        return Administration.of(found)
+        return found
 
     @classmethod
-    def of(cls, ability: contract.Ability) -> "Ability":
+    def of(cls, ability: contract.Ability, administrations: Lookup[Administration]) -> "Ability":
         return cls(
             form=ability.form,
             completed_at=ability.completed_at,
@@ -50,4 +51,14 @@ class Ability:
             reason=NoAbility(ability.reason) if ability.reason else None,
             parameter_version=ability.parameter_version,
             administration_key=ability.administration,
+            administrations=administrations,
         )
+
+
+async def abilities_of(info: Info, student: UUID) -> list[Ability]:
+    """A student's results, each with its administration at hand when that is asked for."""
+    loaders = info.context.loaders
+    found = await loaders.abilities_by_student.load(student)
+    asked = (one.administration for one in found) if wants(info, "administration") else ()
+    administrations = await look_up(loaders.administration, asked, Administration.of)
+    return [Ability.of(one, administrations) for one in found]

@@ -8,6 +8,8 @@ import strawberry
 from services.gateway.context import Info
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.ids import NoSuchNode
+from services.gateway.graph.lookup import Lookup, look_up, wants
+from services.gateway.loaders import MasteryOf
 from services.mastery import contract
 
 
@@ -18,26 +20,31 @@ class Mastery:
     last_evidence_at: datetime | None
     model_version: str = strawberry.field(description="The model that traced it, with its parameters.")
     competency_key: strawberry.Private[UUID]
+    competencies: strawberry.Private[Lookup[Competency]]
 
     @strawberry.field
-    async def competency(self, info: Info) -> Competency:
-        return await competency_of(info, self.competency_key)
+    def competency(self) -> Competency:
+        found = self.competencies.find(self.competency_key)
+        if found is None:
+            raise NoSuchNode
+        return found
 
     @classmethod
-    def of(cls, mastery: contract.Mastery) -> "Mastery":
+    def of(cls, mastery: contract.Mastery, competencies: Lookup[Competency]) -> "Mastery":
         return cls(
             probability=mastery.probability,
             evidence_count=mastery.evidence_count,
             last_evidence_at=mastery.last_evidence_at,
             model_version=mastery.model_version,
             competency_key=mastery.competency,
+            competencies=competencies,
         )
 
 
-async def competency_of(info: Info, key: UUID) -> Competency:
-    """The competency a belief or a piece of evidence is about."""
-    info.context.caller.need("mastery:read")
-    found = await info.context.loaders.competency.load(key)
-    if found is None:
-        raise NoSuchNode
-    return Competency.of(found)
+async def mastery_of(info: Info, student: UUID, asked: tuple[UUID, ...] | None) -> list[Mastery]:
+    """What is believed of a student, each with its competency at hand when that is asked for."""
+    loaders = info.context.loaders
+    found = await loaders.mastery_by_student.load(MasteryOf(student, asked))
+    keys = (one.competency for one in found) if wants(info, "competency") else ()
+    competencies = await look_up(loaders.competency, keys, Competency.of)
+    return [Mastery.of(one, competencies) for one in found]

@@ -6,12 +6,11 @@ from uuid import UUID
 import strawberry
 
 from services.gateway.context import Info
-from services.gateway.graph.abilities import Ability
-from services.gateway.graph.connections import After, Connection, First, Node, connection
-from services.gateway.graph.evidence import Evidence
-from services.gateway.graph.ids import NoSuchNode, cursor_at, node_id, read_id, seen_before
-from services.gateway.graph.mastery import Mastery
-from services.gateway.loaders import MasteryOf, Positioned
+from services.gateway.graph.abilities import Ability, abilities_of
+from services.gateway.graph.connections import After, Connection, First, Node
+from services.gateway.graph.evidence import Evidence, evidence_of
+from services.gateway.graph.ids import NoSuchNode, node_id, read_id
+from services.gateway.graph.mastery import Mastery, mastery_of
 from services.roster import contract
 
 Competencies = Annotated[
@@ -31,26 +30,18 @@ class Student(Node):
     @strawberry.field(description="One result for each test taken, in the order they were completed.")
     async def abilities(self, info: Info) -> list[Ability] | None:
         info.context.need_diagnostic("assessment:read")
-        return [Ability.of(ability) for ability in await info.context.loaders.abilities_by_student.load(self.key)]
+        return await abilities_of(info, self.key)
 
     @strawberry.field(description="What is believed of each competency.")
     async def mastery(self, info: Info, competencies: Competencies = None) -> list[Mastery] | None:
         info.context.need_diagnostic("mastery:read")
         asked = None if competencies is None else await _keys_of(info, competencies)
-        found = await info.context.loaders.mastery_by_student.load(MasteryOf(self.key, asked))
-        return [Mastery.of(mastery) for mastery in found]
+        return await mastery_of(info, self.key, asked)
 
     @strawberry.field(description="The evidence behind the mastery, in the order it counts, oldest first.")
     async def evidence(self, info: Info, first: First, after: After = None) -> Connection[Evidence] | None:
         info.context.need_diagnostic("mastery:read")
-        seen = seen_before(after)
-        page = await info.context.loaders.evidence_by_student.load(Positioned(self.key, first, seen))
-        return connection(
-            [Evidence.of(entry) for entry in page.items],
-            [cursor_at(seen + place) for place in range(1, len(page.items) + 1)],
-            has_next=page.has_next,
-            after=after,
-        )
+        return await evidence_of(info, self.key, first, after)
 
     @classmethod
     def of(cls, student: contract.Student) -> "Student":
