@@ -345,7 +345,7 @@ class TestBadInput:
         answers = [await _answer(loaded[0], query) for query in (page, deep, long)]
 
         codes = [{one["extensions"]["code"] for one in answer["errors"]} for answer in answers]
-        assert codes == [{"INVALID"}, {"LIMIT"}, {"LIMIT"}]
+        assert codes == [{"LIMIT"}, {"LIMIT"}, {"LIMIT"}]
 
 
 class TestSideBySide:
