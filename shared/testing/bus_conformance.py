@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from shared import crash
+from shared import crash, telemetry
 from shared.auth import Caller
 from shared.bus.bus import Bus
 from shared.db import Database, Transaction
@@ -60,6 +60,11 @@ def value_of(fact: Placement) -> int:
     return int.from_bytes(fact.places[0].school, "big")
 
 
+def trace_now() -> str:
+    """The id of the trace we are in; empty outside of one."""
+    return (telemetry.traceparent() or "-").split("-")[1]
+
+
 @dataclass
 class Producer:
     """A service that announces, and its relay."""
@@ -97,9 +102,11 @@ class Listener:
     unknown: set[bytes] = field(default_factory=set)
     failures: int = 0
     pause_seconds: float = 0.0
+    traces: list[str] = field(default_factory=list)
 
     async def placed(self, tx: Transaction, facts: list[Placement]) -> None:
         await asyncio.sleep(self.pause_seconds)
+        self.traces.append(trace_now())
         if self.failures:
             self.failures -= 1
             raise Unavailable
@@ -377,6 +384,19 @@ class BusConformance:
 
         assert effects_of_one == {a_key(1): list(range(10))}
         assert effects_of_other == {a_key(1): list(range(100, 110))}
+
+    async def test_a_trace_goes_on_where_the_fact_is_heard(self, world: World) -> None:
+        district, producer, listener = uuid4(), await world.producer(), await world.listener()
+        telemetry.provider("conformance")
+
+        async with producer.relaying(), listener.listening():
+            with telemetry.span("a request"):
+                trace = trace_now()
+                await producer.announce(district, [a_fact(a_key(1), 0)])
+            await listener.heard(district, 1)
+
+        assert trace
+        assert trace in listener.traces
 
 
 @asynccontextmanager

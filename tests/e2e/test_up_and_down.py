@@ -15,6 +15,8 @@ import pytest
 from deploy import children, processes
 from deploy.cli.demo import DemoFiles
 from deploy.cli.door import opened
+from deploy.kafka.broker import Broker
+from deploy.postgres import PostgresSettings, running
 from tests.e2e.harness import (
     ROOT,
     TRELLIS,
@@ -67,7 +69,7 @@ def alive(some: list[psutil.Process]) -> list[psutil.Process]:
 
 def test_up_twice_is_once_and_down_leaves_nothing_running(home: Path) -> None:
     platform = start("kafka", home)
-    running = everything(home)
+    processes_before = everything(home)
 
     again = trellis("up", "--home", str(home))
     stopped = trellis("down", "--home", str(home))
@@ -77,7 +79,7 @@ def test_up_twice_is_once_and_down_leaves_nothing_running(home: Path) -> None:
     assert "already running" in again.stderr
     assert f"GraphQL  {platform.url}/graphql\nAPI key  {platform.key}\n" in again.stdout
     assert stopped.returncode == nothing.returncode == 0
-    assert alive(running) == []
+    assert alive(processes_before) == []
     assert "Nothing of this folder was running" in nothing.stderr
 
 
@@ -88,10 +90,10 @@ async def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_has_the_
     async with opened(first.url, first.key) as door:
         await load_all(door, demo)
         before = await ask_everything(door, demo.roster)
-    running = everything(home)
+    processes_before = everything(home)
 
-    running[0].kill()
-    wait_until(lambda: alive(running) == [])
+    processes_before[0].kill()
+    wait_until(lambda: alive(processes_before) == [])
     second = start("kafka", home)
     async with opened(second.url, second.key) as door:
         after = await ask_everything(door, demo.roster)
@@ -99,6 +101,23 @@ async def test_a_killed_keeper_takes_everything_with_it_and_the_next_up_has_the_
 
     assert second.key == first.key
     assert after == before
+
+
+async def test_up_uses_the_servers_it_is_told_of(
+    home: Path, homes: Path, kafka: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(homes / "told", PostgresSettings("of-the-tests", durable=False)) as server:
+        monkeypatch.setenv("DATABASE_URL", server.admin_dsn)
+        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap)
+
+        platform = start("kafka", home)
+        its_own = [name for name in ("kafka", "postgres") if (home / name).exists()]
+        async with opened(platform.url, platform.key) as door:
+            answer = await door.graphql("{ __typename }")
+        platform.stop()
+
+    assert its_own == []
+    assert answer == {"__typename": "Query"}
 
 
 def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path) -> None:
@@ -125,13 +144,13 @@ def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
         start_new_session=True,
     )
     wait_until(lambda: of(home, "kafka") is not None)
-    running = everything(home)
+    processes_before = everything(home)
 
     os.killpg(starting.pid, signal.SIGINT)
     starting.wait(60)
 
     assert starting.returncode == 130
-    assert alive(running) == []
+    assert alive(processes_before) == []
 
 
 def test_another_process_with_a_recorded_id_is_left_alone(home: Path) -> None:
