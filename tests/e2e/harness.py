@@ -33,7 +33,7 @@ CLASS_PAGE = """
 query ClassPage($class: ID!, $after: String) {
   class(id: $class) {
     sourcedId
-    students(first: 50, after: $after) {
+    students(first: 30, after: $after) {
       pageInfo { hasNextPage endCursor }
       nodes {
         sourcedId
@@ -202,7 +202,7 @@ async def _patiently(door: Door, variables: Mapping[str, object], tries: int = 1
             }
             if codes == {"NOT_FOUND"}:
                 return {"class": None}
-            if not left or codes != {"UNAVAILABLE"}:
+            if not left or not codes <= {"UNAVAILABLE", "LIMIT"}:
                 raise
             await asyncio.sleep(1)
     raise AssertionError("unreachable")
@@ -212,7 +212,7 @@ async def ask_everything(door: Door, roster: Path) -> dict[str, dict[str, Any]]:
     """What `ask_class` says of every class of mathematics, and so of every student."""
     classes = [row["sourcedId"] for row in roster_table(roster, "classes") if row["sourcedId"].endswith("-M")]
     told: dict[str, dict[str, Any]] = {}
-    at_once = asyncio.Semaphore(4)
+    at_once = asyncio.Semaphore(2)
 
     async def ask(class_id: str) -> None:
         async with at_once:
