@@ -79,6 +79,7 @@ def up(home_folder: Path, port: int, tell: Tell) -> Running:
         tell("Trellis is already running")
         return found
     _stop_leftovers(home.path)
+    _put_logs_aside(home)
     log = home.logs / "keeper.log"
     with log.open("ab") as complaints:
         keeper = subprocess.Popen(  # noqa: S603  # ourselves
@@ -129,6 +130,14 @@ def _stop_leftovers(home_folder: Path) -> bool:
             any_left = True
         children.forget(record)
     return any_left
+
+
+def _put_logs_aside(home: Home) -> None:
+    """Every start begins new logs; those of the last one are kept beside them."""
+    for name in (*IN_ORDER, "keeper"):
+        log = home.logs / f"{name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
 
 
 def _found(home_folder: Path) -> Running | None:
@@ -191,7 +200,7 @@ class _Keeper:
             copies = self._around.trellis_kafka_replication or min(3, await brokers(cluster))
         else:
             self._tell("Starting Kafka" if has_jars() else "Fetching Kafka with Maven, this once")
-            self._broker = Broker(self._home.path / "kafka")
+            self._broker = Broker(self._home.path / "kafka", log=self._home.logs / "kafka.log")
             stack.push_async_callback(self._stop_broker)
             await self._start_broker()
             cluster, copies = Cluster(self._broker.bootstrap), 1

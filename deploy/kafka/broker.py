@@ -82,9 +82,17 @@ def _fetch(maven: str) -> None:
 class Broker:
     """One broker whose data, settings and log live in a folder; started again, it keeps its data and its port."""
 
-    def __init__(self, folder: Path, *, port: int = 0, heap_mb: int = 512, settings: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        heap_mb: int = 512,
+        settings: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.folder = folder.resolve()
-        self.log = self.folder / "broker.log"
+        self.log = log or self.folder / "broker.log"
         self._properties = self.folder / "server.properties"
         self._heap_mb = heap_mb
         self._settings = dict(settings or {})
