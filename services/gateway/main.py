@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.gateway import files, page
+from services.gateway.budget import Budget
 from services.gateway.clients import Services
 from services.gateway.gate import Gate, Who
 from services.gateway.graph.ids import NotAnId, read_id
 from services.gateway.keys import api as keys
 from services.gateway.keys.door import Door, Operator
 from services.gateway.keys.store import KeyStore
-from services.gateway.limits import WALL_CLOCK_SECONDS
+from services.gateway.limits import COST_PER_MINUTE, WALL_CLOCK_SECONDS
 from services.gateway.schema import schema
 from services.gateway.view import GraphQLView
 from services.roster import contract as roster
@@ -45,6 +46,9 @@ class Settings(ServiceSettings):
     mastery_url: str = Field(description="Where mastery answers")
     key_pepper: str = Field(min_length=32, description="Mixed into the HMAC of every key's secret; never changed")
     operator_secret: str = Field(min_length=40, description="trl_oper_…: makes districts and their first keys")
+    cost_per_minute: int = Field(
+        default=COST_PER_MINUTE, ge=1_000, description="Points of cost a key may spend a minute, in each process"
+    )
 
     @field_validator("operator_secret")
     @classmethod
@@ -66,7 +70,13 @@ def build(settings: Settings) -> Service:
             ("mastery", settings.mastery_url),
         )
     }
-    app = build_app(database, clients, pepper=settings.key_pepper, operator_secret=settings.operator_secret)
+    app = build_app(
+        database,
+        clients,
+        pepper=settings.key_pepper,
+        operator_secret=settings.operator_secret,
+        cost_per_minute=settings.cost_per_minute,
+    )
     closing: list[Callable[[], Awaitable[None]]] = [client.close for client in clients.values()]
     return Service(name="gateway", app=app, database=database, closing=closing)
 
@@ -80,12 +90,14 @@ def build_app(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
     wall_clock_seconds: float = WALL_CLOCK_SECONDS,
+    cost_per_minute: int = COST_PER_MINUTE,
 ) -> FastAPI:
     """The application alone, for whoever brings the database and the clients."""
     services = Services.of(clients["roster"], clients["assessment"], clients["mastery"])
     store = KeyStore(database, pepper)
     door = Door(store, operator_secret=operator_secret, now=now, monotonic=monotonic)
-    view = GraphQLView(schema._schema, door, services, wall_clock_seconds=wall_clock_seconds)
+    budget = Budget(cost_per_minute, monotonic=monotonic)
+    view = GraphQLView(schema._schema, door, services, budget, wall_clock_seconds=wall_clock_seconds)
 
     app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None)
     answer_errors(app)

@@ -1,4 +1,4 @@
-"""/graphql: GraphQL over HTTP, in this order: who asks, how large, parse, shape, validate, cost, execute.
+"""/graphql: GraphQL over HTTP, in this order: who asks, how often, how large, parse, shape, validate, cost, execute.
 
 Everything before the parse is refused with its own status whatever is accepted. From there on
 application/graphql-response+json says 400 when nothing was executed, and application/json says 200.
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway import limits, page
+from services.gateway.budget import Budget, TooOften
 from services.gateway.clients import Services
 from services.gateway.context import Context
 from services.gateway.cost import Reckoning
@@ -26,6 +27,7 @@ from services.gateway.requests import Asked, Media, Refused, media_of, read, wan
 from shared.auth import Caller
 from shared.errors import LimitExceeded, TrellisError, Unauthenticated, Unavailable
 
+_LEAST_CHARGE = 1
 CHALLENGE = {"www-authenticate": 'Bearer realm="trellis"'}
 
 Answered = TypeVar("Answered")
@@ -61,10 +63,12 @@ class GraphQLView:
         schema: GraphQLSchema,
         door: Doorkeeper,
         services: Services,
+        budget: Budget,
         *,
         wall_clock_seconds: float = limits.WALL_CLOCK_SECONDS,
     ) -> None:
         self._schema = schema
+        self._budget = budget
         self._door = door
         self._services = services
         self._wall_clock_seconds = wall_clock_seconds
@@ -75,20 +79,29 @@ class GraphQLView:
         if request.method in ("GET", "HEAD") and wants_page(accept):
             return page.graphiql()
         media = media_of(accept)
-        speak: Media = media or "application/json"
         try:
             caller = await self._door.caller(request)
+        except Unauthenticated as stranger:
+            return _response({"errors": [said(stranger)]}, 401, media or "application/json", CHALLENGE)
+        except TrellisError as wrong:
+            return _response({"errors": [said(wrong)]}, wrong.status, media or "application/json")
+        answered = await self._ask(request, caller, media)
+        answered.headers.update(self._budget.headers(caller.subject))
+        return answered
+
+    async def _ask(self, request: Request, caller: Caller, media: Media | None) -> Response:
+        speak: Media = media or "application/json"
+        try:
+            self._budget.charge(caller.subject, _LEAST_CHARGE)
             if media is None:
                 raise Refused(406, "Answers are application/graphql-response+json or application/json.")
-            asked = await read(request)
+            return await self._reply(request, await read(request), caller, media)
         except Refused as no:
             refusal = {"message": no.message, "extensions": {"code": no.code}}
             return _response({"errors": [refusal]}, no.status, speak, no.headers)
-        except Unauthenticated as stranger:
-            return _response({"errors": [said(stranger)]}, 401, speak, CHALLENGE)
-        except TrellisError as wrong:
-            return _response({"errors": [said(wrong)]}, wrong.status, speak)
-        return await self._reply(request, asked, caller, speak)
+        except TooOften as spent:
+            wait = {"retry-after": str(spent.retry_after_seconds)}
+            return _response({"errors": [said(spent)]}, spent.status, speak, wait)
 
     async def _reply(self, request: Request, asked: Asked, caller: Caller, media: Media) -> Response:
         requested: dict[str, Any] = {}
@@ -96,19 +109,24 @@ class GraphQLView:
             document = self._documents.read(asked.query)
             operation = document.operation(asked.operation_name)
             if request.method == "GET" and not is_query(operation):
-                refusal = {"message": "GET only asks; send this by POST.", "extensions": {"code": "INVALID"}}
-                return _response({"errors": [refusal]}, 405, media, {"allow": "POST"})
+                raise Refused(405, "GET only asks; send this by POST.", headers={"allow": "POST"})
             reckoning = Reckoning(self._schema, document.ast, operation, asked.variables)
-            requested = {"cost": {"requested": reckoning.asked.cost, "maximum": COST}}
+            cost = max(reckoning.asked.cost, _LEAST_CHARGE)
+            requested = {"cost": {"requested": cost, "maximum": COST}}
             reckoning.asked.check()
+            self._budget.charge(caller.subject, cost - _LEAST_CHARGE)
             result = await _while_waited_for(request, self._execute(document, asked, caller))
             if result.data is None and result.errors and all(not error.path for error in result.errors):
                 raise NotADocument(result.errors)
         except NotADocument as wrong:
             return _unexecuted([entry(error) for error in wrong.errors], {}, media)
+        except TooOften:
+            raise
         except TrellisError as wrong:
             return _unexecuted([said(wrong)], requested, media, away=isinstance(wrong, Unavailable))
-        requested["cost"]["actual"] = reckoning.actual(result.data).cost
+        actual = max(reckoning.actual(result.data).cost, _LEAST_CHARGE)
+        requested["cost"]["actual"] = actual
+        self._budget.refund(caller.subject, max(0, cost - actual))
         answer: dict[str, Any] = {"data": result.data, "extensions": requested}
         if result.errors:
             answer["errors"] = [entry(error) for error in result.errors]

@@ -1,6 +1,7 @@
 """Asking the graph in a test: the view alone, a guard that knows a few bearers, and a world behind it."""
 
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
+from services.gateway.budget import Budget
 from services.gateway.schema import schema
 from services.gateway.view import GraphQLView
 from shared.auth import Caller
@@ -60,9 +62,17 @@ class Graph:
 
 
 @asynccontextmanager
-async def graph(world: World, callers: Mapping[str, Caller], **how: Any) -> AsyncIterator[Graph]:
+async def graph(
+    world: World,
+    callers: Mapping[str, Caller],
+    *,
+    cost_per_minute: int = 10_000_000,
+    monotonic: Callable[[], float] = time.monotonic,
+    **how: Any,
+) -> AsyncIterator[Graph]:
     """A graph in front of a world."""
-    view = GraphQLView(schema._schema, Guard(callers), services(world), **how)
+    budget = Budget(cost_per_minute, monotonic=monotonic)
+    view = GraphQLView(schema._schema, Guard(callers), services(world), budget, **how)
     app = Starlette(routes=[Route("/graphql", view.answer, methods=["GET", "POST", "PUT", "DELETE"])])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
         yield Graph(http)
