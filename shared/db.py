@@ -23,6 +23,11 @@ from shared.errors import Unavailable
 
 _NOBODY = Caller(UUID(int=0), "nobody", frozenset(), Purpose.INTEGRATION)
 _BECOME = text("SELECT set_config('app.district', :district, true), set_config('app.schools', :schools, true)")
+_SESSION = {
+    # A plan made while a table was empty scans it whole when it is full: plan each statement for the rows there are.
+    "plan_cache_mode": "force_custom_plan",
+    "jit": "off",
+}
 _AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -195,7 +200,10 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
-            connect_args={"command_timeout": 300, "server_settings": {"application_name": f"trellis-{name}"}},
+            connect_args={
+                "command_timeout": 300,
+                "server_settings": {**_SESSION, "application_name": f"trellis-{name}"},
+            },
         )
 
     @asynccontextmanager

@@ -354,17 +354,37 @@ class Imports:
 
     async def _merge(self, job: Job, importer: Importer, cursor: int) -> None:
         at: int | None = cursor
+        chunks = 0
         while at is not None:
+            if chunks.bit_count() <= 1:  # at 0, 1, 2, 4, 8, … chunks the tables have doubled
+                await self._refresh_statistics()
             async with job.transaction() as tx:
                 at = await importer.merge(job, tx, at)
                 crash.point("I1")
                 await job.save(tx, "merging", cursor=at)
+            chunks += 1
         crash.point("I2")
         async with job.transaction() as tx:
             await importer.clear(tx, job.id)
             await self._forget_upload(tx, job.id)
             await job.save(tx, "applied")
+        await self._refresh_statistics()
         log.info("import applied", service=self._database.name, id=str(job.id), kind=job.kind)
+
+    async def _refresh_statistics(self) -> None:
+        """Tell the planner how much there is: a plan for empty tables takes hours on full ones."""
+        async with self._database.system() as tx:
+            tables = await tx.fetchval(
+                """
+                SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND NOT c.relispartition
+                  AND c.relname NOT IN ('uploads', 'alembic_version')
+                  AND current_setting('server_version_num')::int >= 170000
+                """
+            )
+            if tables:
+                await tx.run(f"ANALYZE {tables}")
 
     @staticmethod
     async def _forget_upload(tx: Transaction, import_id: UUID) -> None:
