@@ -22,7 +22,7 @@ from tests.e2e.harness import Platform, ask_everything, differences, district, l
 from tests.e2e.recompute import recompute
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
-STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "4000"))
+STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "2500"))
 KILLS = 3
 DEADLINE_SECONDS = 300.0
 PLACED = "trellis.events.roster.v1.StudentsPlaced"
