@@ -157,6 +157,10 @@ class Job:
         self.repairs += count
         self._note(True, file, line, column, value, rule, remedy)
 
+    def refuse_whole(self) -> None:
+        """The file as a whole cannot be understood or trusted: not even `keep_good` merges anything of it."""
+        self.keep_good = False
+
     def progress(self, done: int, total: int | None) -> None:
         self.done, self.total = done, total
 

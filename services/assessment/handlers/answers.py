@@ -109,6 +109,7 @@ class _Validation:
             if header is None:
                 header, block = await self._header(block)
                 if header is None:
+                    self._job.refuse_whole()
                     return
             following = self._tasks.create_task(self._read(block, header))
             if ahead is not None:

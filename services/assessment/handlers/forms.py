@@ -37,6 +37,7 @@ class Forms:
         """Read, check against the rules and against what the district knows, and stage."""
         content = await _content(job)
         if content is None:
+            job.refuse_whole()
             return
         if len(content) <= SMALL_FILE:
             parsed = await asyncio.to_thread(formsfile.parse, content)
@@ -45,6 +46,7 @@ class Forms:
         report(job, FILE, parsed.problems, parsed.problem_count)
         if parsed.file is None:
             job.counts.refused += 1
+            job.refuse_whole()
             return
         file = parsed.file
         if job.keep_good:

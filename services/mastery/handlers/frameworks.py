@@ -30,6 +30,7 @@ class FrameworkImport:
                 file=FILE, value=str(job.size), rule="file-too-large",
                 remedy=f"A framework may have {LARGEST_BYTES} bytes. Split it into several documents.",
             )  # fmt: skip
+            job.refuse_whole()
             return
         raw = b"".join([piece async for piece in job.chunks()])
         reading = await (asyncio.to_thread(read, raw) if job.size <= _SMALL_BYTES else self._compute.run(read, raw))
@@ -39,6 +40,7 @@ class FrameworkImport:
         for found in reading.repairs:
             _note(job.repair, found)
         if reading.package is None:
+            job.refuse_whole()
             return
         async with job.transaction() as tx:
             await frameworks.stage(tx, job.id, reading.package, reading.pointers, is_whole=not reading.problems)

@@ -121,6 +121,19 @@ async def test_with_keep_good_the_other_sheets_are_kept(assessment: AssessmentSe
     assert kept == {an_id("student", "ben"), an_id("student", "eve")}
 
 
+async def test_a_file_whose_header_is_wrong_is_refused_even_when_the_good_sheets_may_be_kept(
+    assessment: AssessmentService,
+) -> None:
+    await assessment.knows_forms()
+
+    report = await assessment.load(
+        "answers", answers(a_sheet(), header=HEADER.replace("student", "pupil")), keep_good=True
+    )
+
+    assert report.state == "refused"
+    assert await assessment.attempts() == []
+
+
 # a file, the rule it breaks and the line
 NO_SUCH_FILE = [
     (answers(a_sheet(), header=HEADER.replace("student", "pupil")), "header", 1),
