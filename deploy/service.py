@@ -41,6 +41,7 @@ class ProcessSettings(BaseSettings):
 
     bus: Literal["kafka"] = Field(default="kafka", description="The bus between processes")
     instance: str = Field(default="0", description="Tells several processes of one service apart; kept at a restart")
+    facts_per_batch: int = Field(default=5_000, ge=1, description="The most facts heard in one transaction")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged")
     log_traces: bool = Field(default=False, description="Log every span of a trace")
 
@@ -73,7 +74,7 @@ async def serve(name: str, host: str, port: int) -> None:
     telemetry.configure(name, level=settings.log_level, traces=settings.log_traces)
     told = runtime.until_told()
     service = build(name)
-    bus = KafkaBus(kafka.cluster, name=name, instance=settings.instance)
+    bus = KafkaBus(kafka.cluster, name=name, instance=settings.instance, facts_per_batch=settings.facts_per_batch)
     try:
         with runtime.bind(host, port) as listening:
             async with asyncio.TaskGroup() as group:

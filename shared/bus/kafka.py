@@ -91,6 +91,7 @@ class KafkaBus:
         instance: str = "0",
         publish_seconds: float = PUBLISH_SECONDS,
         session_seconds: float = SESSION_SECONDS,
+        facts_per_batch: int = FACTS_PER_BATCH,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._cluster = cluster
@@ -98,6 +99,7 @@ class KafkaBus:
         self._instance = instance
         self._publish_seconds = publish_seconds
         self._session_seconds = session_seconds
+        self._facts_per_batch = facts_per_batch
         self._stall_seconds = stall_seconds
         self._publishing = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
@@ -240,7 +242,7 @@ class KafkaBus:
     ) -> bool:
         """Hear what was fetched, batch by batch; when one is not heard, go back to where it begins."""
         unheard = {at: records[0].offset for at, records in polled.items()}
-        for batch in _deliveries(polled):
+        for batch in _deliveries(polled, self._facts_per_batch):
             try:
                 if batch.envelopes:
                     await hear(batch)
@@ -355,7 +357,7 @@ def _batches(producer: AIOKafkaProducer, envelopes: Sequence[Envelope]) -> Itera
     yield batch
 
 
-def _deliveries(polled: Mapping[TopicPartition, Sequence[Any]]) -> Iterator[Delivered]:
+def _deliveries(polled: Mapping[TopicPartition, Sequence[Any]], most: int) -> Iterator[Delivered]:
     """Batches of a bounded number of facts, in order within each partition."""
     envelopes: list[Envelope] = []
     upto: dict[TopicPartition, int] = {}
@@ -370,7 +372,7 @@ def _deliveries(polled: Mapping[TopicPartition, Sequence[Any]]) -> Iterator[Deli
                 )
                 upto[at] = record.offset + 1
                 continue
-            if envelopes and facts + envelope.facts > FACTS_PER_BATCH:
+            if envelopes and facts + envelope.facts > most:
                 yield Delivered(envelopes, upto)
                 envelopes, upto, facts = [], {}, 0
             envelopes.append(envelope)

@@ -110,7 +110,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("TRELLIS_", "HOME_DIR"))}
 
 
-def start(mode: str, home: Path, *arguments: str) -> Platform:
+def start(mode: str, home: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Platform:
     """Start a platform on a free port and wait for the two lines; `mode` is embedded or kafka."""
     home.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -121,7 +121,7 @@ def start(mode: str, home: Path, *arguments: str) -> Platform:
         process = subprocess.Popen(
             [*TRELLIS, *command, "--port", "0", "--home", str(home), *arguments],
             cwd=ROOT,
-            env=environment(),
+            env=environment() | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=complained,

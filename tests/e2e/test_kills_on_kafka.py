@@ -16,7 +16,7 @@ import pytest
 
 from deploy import children
 from deploy.cli.demo import DemoFiles, write_demo
-from deploy.cli.door import Door
+from deploy.cli.door import Door, DoorError
 from deploy.cli.load import Kind
 from tests.e2e.harness import Platform, ask_everything, differences, district, load_file, start, students_of
 from tests.e2e.recompute import recompute
@@ -37,7 +37,8 @@ HEARD = """
 @pytest.fixture(scope="module")
 async def platform(homes: Path, java: None) -> AsyncIterator[Platform]:
     """One platform for all the kills, with a broker of its own."""
-    started = await asyncio.to_thread(start, "kafka", homes / "kills")
+    small = {"TRELLIS_FACTS_PER_BATCH": "300"}  # many steps, so that a kill finds something half done
+    started = await asyncio.to_thread(start, "kafka", homes / "kills", environ=small)
     yield started
     await asyncio.to_thread(started.stop)
 
@@ -134,7 +135,7 @@ async def test_answers_survive_three_kills_on_their_way(platform: Platform, tmp_
     assert report["counts"]["added"] == sheets
     assert counted == sheets
     assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
-    assert sum(0.1 <= share <= 0.9 for share in shares) >= 1
+    assert sum(0.1 <= share <= 0.9 for share in shares) >= 2
 
 
 @pytest.mark.long
@@ -145,8 +146,9 @@ async def test_a_roster_survives_three_kills_on_its_way(platform: Platform, tmp_
     async with district(platform, f"killed-roster-{seed}") as door:
         accepted = await door.send(Kind.ROSTER, files.roster, sent=lambda _: None)
         for state in ("validating", "merging", "applied"):
-            await reached(door, str(accepted["id"]), state)
+            where = await reached(door, str(accepted["id"]), state)
             await kill(platform, "roster")
+            print(f"killed roster while {where}")  # noqa: T201  # for the report
         report = await door.wait(str(accepted["id"]), lambda _: None)
         for kind, file in ((Kind.FRAMEWORK, files.framework), (Kind.FORMS, files.forms), (Kind.ANSWERS, files.answers)):
             assert (await load_file(door, kind, file))["state"] == "applied"
@@ -156,10 +158,18 @@ async def test_a_roster_survives_three_kills_on_its_way(platform: Platform, tmp_
     assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
 
 
-async def reached(door: Door, import_id: str, state: str) -> None:
-    """Wait until the import is in this state, or past it."""
+async def reached(door: Door, import_id: str, state: str) -> str:
+    """Wait until the import is in this state, or past it; where it is then. The service may be away for a while."""
     order = ["receiving", "staged", "validating", "merging", "applied"]
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while order.index((await door.report(import_id))["state"]) < order.index(state):
-        assert time.monotonic() < deadline, f"the import was never {state}"
+    while time.monotonic() < deadline:
+        try:
+            report = await door.report(import_id)
+        except DoorError as away:
+            if away.status != 503:
+                raise
+        else:
+            if order.index(report["state"]) >= order.index(state):
+                return f"{report['state']}, {report['done']} of {report['total']}"
         await asyncio.sleep(0.02)
+    raise AssertionError(f"the import was never {state}")
