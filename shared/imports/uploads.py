@@ -1,0 +1,120 @@
+"""Bytes in: an upload is durable, piece by piece, before anyone is told so."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from shared import telemetry
+from shared.auth import Caller
+from shared.db import Database, Transaction
+from shared.errors import Conflict, Invalid
+from shared.events import uuid7
+
+_PIECE_BYTES = 1 << 20
+
+
+class SameKeyOtherFile(Invalid):
+    """This Idempotency-Key was used with another file; use a new key for a new file."""
+
+
+class StillReceiving(Conflict):
+    """A request with this Idempotency-Key is still being received; one that broke off is forgotten in two minutes."""
+
+
+class EmptyFile(Invalid):
+    """The body is empty; send the file as the body of the request."""
+
+
+async def stage(
+    database: Database,
+    caller: Caller,
+    kind: str,
+    body: AsyncIterator[bytes],
+    keep_good: bool,
+    idempotency_key: str | None,
+) -> UUID:
+    """Stage a body durably; the import's id, the same one for the same Idempotency-Key and file."""
+    import_id = uuid7()
+    async with database.transaction(caller) as tx:
+        made = await tx.fetchval(
+            """
+            INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent)
+            VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+            """,
+            import_id, caller.district, kind, caller.subject, keep_good, idempotency_key, telemetry.traceparent(),
+        )  # fmt: skip
+        if made is not None:
+            await tx.run(
+                "INSERT INTO stage.queue (import_id, district_id, kind) VALUES ($1, $2, $3)",
+                import_id, caller.district, kind,
+            )  # fmt: skip
+    if made is None:
+        return await _again(database, caller, kind, body, str(idempotency_key))
+    try:
+        digest, size = await _receive(database, caller, import_id, body)
+    except BaseException:
+        async with database.transaction(caller) as tx:
+            await forget(tx, import_id)
+            await tx.run("DELETE FROM imports WHERE id = $1", import_id)
+        raise
+    async with database.transaction(caller) as tx:
+        await tx.run(
+            "UPDATE imports SET state = 'staged', digest = $2, bytes = $3, updated_at = now() WHERE id = $1",
+            import_id, digest, size,
+        )  # fmt: skip
+        await tx.run("UPDATE stage.queue SET ready = true WHERE import_id = $1", import_id)
+        await tx.run("SELECT pg_notify('imports', '')")
+    return import_id
+
+
+async def _receive(
+    database: Database, caller: Caller, import_id: UUID, body: AsyncIterator[bytes]
+) -> tuple[bytes, int]:
+    digest, size, ordinal = hashlib.sha256(), 0, 0
+    async for piece in _pieces(body):
+        digest.update(piece)
+        size += len(piece)
+        async with database.transaction(caller) as tx:
+            await tx.run("INSERT INTO stage.uploads VALUES ($1, $2, $3)", import_id, ordinal, piece)
+            await tx.run("UPDATE stage.queue SET touched_at = now() WHERE import_id = $1", import_id)
+        ordinal += 1
+    if not size:
+        raise EmptyFile
+    return digest.digest(), size
+
+
+async def _again(
+    database: Database, caller: Caller, kind: str, body: AsyncIterator[bytes], idempotency_key: str
+) -> UUID:
+    """The key is known: the same file gets the same answer, another file is refused."""
+    async with database.reading(caller) as tx:
+        row = await tx.fetchrow(
+            "SELECT id, digest FROM imports WHERE kind = $1 AND idempotency_key = $2", kind, idempotency_key
+        )
+    if row is None or row["digest"] is None:
+        raise StillReceiving
+    digest = hashlib.sha256()
+    async for piece in body:
+        digest.update(piece)
+    if digest.digest() != row["digest"]:
+        raise SameKeyOtherFile
+    found: UUID = row["id"]
+    return found
+
+
+async def forget(tx: Transaction, import_id: UUID) -> None:
+    """The upload is done with: its bytes and its place in the queue go."""
+    await tx.run("DELETE FROM stage.uploads WHERE import_id = $1", import_id)
+    await tx.run("DELETE FROM stage.queue WHERE import_id = $1", import_id)
+
+
+async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of about 1 MiB."""
+    gathered = bytearray()
+    async for part in body:
+        gathered += part
+        while len(gathered) >= _PIECE_BYTES:
+            yield bytes(gathered[:_PIECE_BYTES])
+            del gathered[:_PIECE_BYTES]
+    if gathered:
+        yield bytes(gathered)

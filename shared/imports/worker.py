@@ -1,0 +1,232 @@
+"""The imports of one service: the door they come in by, and the job that works them off one by one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Header, Request
+from sqlalchemy.exc import DBAPIError
+
+from shared import crash, telemetry
+from shared.auth import Caller
+from shared.db import Database
+from shared.http import CallerOf, Read
+from shared.imports import uploads
+from shared.imports.job import Counts, Importer, Job, NoSuchImport, Report, report_of
+from shared.inbox import TRANSIENT
+
+_NET_SECONDS = 2.0
+_ABANDONED = timedelta(minutes=2)
+_BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
+
+log = structlog.get_logger("imports")
+
+
+class Imports:
+    """The imports of one service: its door, and the job that works them off one by one."""
+
+    def __init__(self, database: Database, importers: Sequence[Importer]) -> None:
+        self._database = database
+        self._importers = {importer.kind: importer for importer in importers}
+        self.router = self._routes()
+
+    async def work(self) -> None:
+        """Until cancelled: take what is staged, oldest first. One worker per database, under an advisory lock."""
+        failures = 0
+        while True:
+            try:
+                await self._lead()
+            except Exception as wrong:
+                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                log.warning("imports wait", service=self._database.name, reason=repr(wrong)[:300], seconds=wait)
+                await asyncio.sleep(wait)
+            else:
+                failures = 0
+
+    async def _lead(self) -> None:
+        woken = asyncio.Event()
+        connection = await self._database.raw()
+        try:
+            await connection.add_listener("imports", lambda *_: woken.set())
+            await connection.execute("SELECT pg_advisory_lock($1)", 0x696D70)
+            while True:
+                woken.clear()
+                row = await connection.fetchrow(
+                    """
+                    SELECT import_id, district_id FROM stage.queue
+                    WHERE ready AND kind = ANY ($1) ORDER BY number LIMIT 1
+                    """,
+                    list(self._importers),
+                )
+                if row is not None:
+                    await self._attempt(row["import_id"], row["district_id"])
+                    continue
+                await self._forget_abandoned()
+                try:
+                    async with asyncio.timeout(_NET_SECONDS):
+                        await woken.wait()
+                except TimeoutError:
+                    await connection.fetchval("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def _attempt(self, import_id: UUID, district: UUID) -> None:
+        """Take one import forward; a mistake of ours in one must not hold up the others."""
+        try:
+            await self.advance(import_id, district)
+        except (*TRANSIENT, DBAPIError):
+            raise
+        except Exception:
+            log.exception("import failed", service=self._database.name, id=str(import_id))
+            caller = Caller.system(district, f"import:{import_id}")
+            async with self._database.transaction(caller) as tx:
+                state = await tx.fetchval("SELECT state FROM imports WHERE id = $1", import_id)
+                if state == "merging":
+                    await tx.run(
+                        """
+                        UPDATE stage.queue SET number = (SELECT max(number) + 1 FROM stage.queue) WHERE import_id = $1
+                        """,
+                        import_id,
+                    )
+                else:
+                    await tx.run("UPDATE imports SET state = 'failed', updated_at = now() WHERE id = $1", import_id)
+                    await uploads.forget(tx, import_id)
+            await asyncio.sleep(1)
+
+    async def _forget_abandoned(self) -> None:
+        """Uploads that broke off long ago leave nothing behind."""
+        async with self._database.system() as tx:
+            rows = await tx.fetch(
+                "SELECT import_id, district_id FROM stage.queue WHERE NOT ready AND touched_at < now() - $1::interval",
+                _ABANDONED,
+            )
+        for row in rows:
+            caller = Caller.system(row["district_id"], "imports")
+            async with self._database.transaction(caller) as tx:
+                await uploads.forget(tx, row["import_id"])
+                await tx.run("DELETE FROM imports WHERE id = $1", row["import_id"])
+
+    async def advance(self, import_id: UUID, district: UUID) -> None:
+        """Take one import to its end."""
+        caller = Caller.system(district, f"import:{import_id}")
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetchrow("SELECT * FROM imports WHERE id = $1", import_id)
+            if row is None:
+                await tx.run("DELETE FROM stage.queue WHERE import_id = $1", import_id)
+                return
+        job = Job(
+            id=import_id, kind=row["kind"], caller=caller, keep_good=row["keep_good"], database=self._database,
+            size=row["bytes"],
+            counts=Counts(row["added"], row["changed"], row["unchanged"], row["refused"]),
+            problems=row["problems"], repairs=row["repairs"], done=row["done"], total=row["total"],
+        )  # fmt: skip
+        importer = self._importers[job.kind]
+        with telemetry.span(f"import {job.kind}", parent=row["traceparent"]):
+            cursor = row["cursor"]
+            if row["state"] != "merging":
+                if not await self._validated(job, importer):
+                    return
+                cursor = 0
+            await self._merge(job, importer, cursor)
+
+    async def _validated(self, job: Job, importer: Importer) -> bool:
+        job.counts, job.problems, job.repairs = Counts(), 0, 0
+        async with job.transaction() as tx:
+            await importer.clear(tx, job.id)
+            await job.save(tx, "validating")
+        watching = asyncio.create_task(self._show_progress(job))
+        try:
+            await importer.validate(job)
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+        refused = job.problems > 0 and not job.keep_good
+        async with job.transaction() as tx:
+            await job.save_findings(tx)
+            job.progress(0, job.total)
+            await job.save(tx, "refused" if refused else "merging", cursor=0)
+            if refused:
+                await importer.clear(tx, job.id)
+                await uploads.forget(tx, job.id)
+        log.info("import validated", service=self._database.name, id=str(job.id), kind=job.kind, refused=refused)
+        return not refused
+
+    async def _show_progress(self, job: Job) -> None:
+        shown = -1
+        while True:
+            await asyncio.sleep(0.5)
+            if job.done != shown:
+                shown = job.done
+                async with job.transaction() as tx:
+                    await job.save(tx, "validating")
+
+    async def _merge(self, job: Job, importer: Importer, cursor: int) -> None:
+        at: int | None = cursor
+        chunks = 0
+        while at is not None:
+            if chunks.bit_count() <= 1:  # at 0, 1, 2, 4, 8, … chunks the tables have doubled
+                await self._refresh_statistics()
+            async with job.transaction() as tx:
+                at = await importer.merge(job, tx, at)
+                crash.point("I1")
+                await job.save(tx, "merging", cursor=at)
+            chunks += 1
+        crash.point("I2")
+        async with job.transaction() as tx:
+            await importer.clear(tx, job.id)
+            await uploads.forget(tx, job.id)
+            await job.save(tx, "applied")
+        await self._refresh_statistics()
+        log.info("import applied", service=self._database.name, id=str(job.id), kind=job.kind)
+
+    async def _refresh_statistics(self) -> None:
+        """Tell the planner how much there is: a plan for empty tables takes hours on full ones."""
+        async with self._database.system() as tx:
+            tables = await tx.fetchval(
+                """
+                SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND NOT c.relispartition
+                  AND c.relname NOT IN ('uploads', 'alembic_version')
+                  AND current_setting('server_version_num')::int >= 170000
+                """
+            )
+            if tables:
+                await tx.run(f"ANALYZE {tables}")
+
+    def _routes(self) -> APIRouter:
+        router = APIRouter()
+
+        @router.post("/imports/{kind}", status_code=202)
+        async def receive(
+            kind: str,
+            request: Request,
+            caller: CallerOf,
+            keep_good: bool = False,
+            idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        ) -> dict[str, Any]:
+            """Take a file in; 202 when every byte is durable."""
+            caller.need("imports:write")
+            caller.need_whole_district()
+            if kind not in self._importers:
+                raise NoSuchImport(f"There is no import of {kind!r}; there are {', '.join(self._importers)}.")
+            import_id = await self.stage(caller, kind, request.stream(), keep_good, idempotency_key)
+            return {"id": str(import_id), "state": "staged"}
+
+        @router.get("/imports/{import_id}")
+        async def report(import_id: UUID, tx: Read) -> Report:
+            """How far it is and what was found; an import of another district is not there."""
+            tx.caller.need("imports:write")
+            return await report_of(tx, import_id)
+
+        return router
+
+    async def stage(
+        self, caller: Caller, kind: str, body: AsyncIterator[bytes], keep_good: bool, idempotency_key: str | None
+    ) -> UUID:
+        """Stage a body durably; the import's id, the same one for the same Idempotency-Key and file."""
+        return await uploads.stage(self._database, caller, kind, body, keep_good, idempotency_key)
