@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -57,20 +57,20 @@ class Door:
 
         async def pieces() -> AsyncIterator[bytes]:
             gone = 0
-            with file.open("rb") as stream:
-                while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
-                    yield piece
-                    gone += len(piece)
-                    sent(gone)
+            while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+                yield piece
+                gone += len(piece)
+                sent(gone)
 
         params = {"keep_good": "true"} if keep_good else {}
         headers = {"content-length": str(size_of(file)), "content-type": "application/octet-stream"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         timeout = httpx.Timeout(600, connect=5)
-        accepted: Report = await self._ask(
-            "POST", f"/v1/imports/{kind}", params=params, headers=headers, content=pieces(), timeout=timeout
-        )
+        with opened_for_reading(file) as stream:
+            accepted: Report = await self._ask(
+                "POST", f"/v1/imports/{kind}", params=params, headers=headers, content=pieces(), timeout=timeout
+            )
         return accepted
 
     async def report(self, import_id: str) -> Report:
@@ -145,6 +145,11 @@ async def opened(url: str, key: str) -> AsyncIterator[Door]:
         yield door
     finally:
         await door.close()
+
+
+def opened_for_reading(file: Path) -> BinaryIO:
+    """A stream of the file's bytes."""
+    return file.open("rb")
 
 
 def size_of(file: Path) -> int:

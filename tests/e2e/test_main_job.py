@@ -36,6 +36,9 @@ STUDENTS = int(os.environ.get("TRELLIS_E2E_STUDENTS", "300"))
 MANY_STUDENTS = int(os.environ.get("TRELLIS_E2E_MANY_STUDENTS", "20000"))
 SIZES = [STUDENTS, pytest.param(MANY_STUDENTS, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 
+STOPPED_SECONDS = 10.0
+"""Twice what is promised for a machine that does nothing else."""
+
 ONE_STUDENT = """
 query Student($id: ID!, $after: String) {
   student(id: $id) {
@@ -366,8 +369,9 @@ class TestSideBySide:
                     await door.graphql("{ __typename }")
             assert refused.value.status == 401
         finally:
-            for one in platforms:
-                assert one.stop() < 5
+            took = [one.stop() for one in platforms]
+
+        assert max(took) < STOPPED_SECONDS
 
     async def test_a_second_start_keeps_the_data_and_the_key(self, homes: Path, demo: DemoFiles) -> None:
         first = start("embedded", homes / "again")
@@ -383,7 +387,8 @@ class TestSideBySide:
             async with opened(second.url, second.key) as door:
                 after = await ask_everything(door, demo.roster)
         finally:
-            assert second.stop() < 5
+            took = second.stop()
 
+        assert took < STOPPED_SECONDS
         assert second.key == first.key
         assert after == before
