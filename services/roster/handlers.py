@@ -60,7 +60,7 @@ class RosterImport:
         _tell(job, (*findings.take(), *findings.take_rest()))
         if not is_whole:
             # What is missing from a roster that cannot be trusted would be removed: not even its good rows are merged.
-            job.keep_good = False
+            job.refuse_whole()
 
     async def merge(self, job: Job, tx: Transaction, cursor: int) -> int | None:
         """Merge one chunk, of as many steps as fit; the next cursor, or None when all is merged."""

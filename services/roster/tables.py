@@ -23,7 +23,7 @@ class Base(SQLModel):
 class _Row(Base):
     """What every row of a roster file has: its status, when it ended, when its source and when we changed it."""
 
-    district_id: UUID
+    district_id: UUID = Field(primary_key=True)
     status: str = Field(sa_type=Text)
     ended_on: date | None
     source_modified_at: datetime | None = Field(sa_type=DateTime(timezone=True))
@@ -39,7 +39,6 @@ class Org(_Named, table=True):
     """A school, district, department or other organisation."""
 
     __tablename__ = "orgs"
-    __table_args__ = (Index("orgs_district", "district_id"),)
 
     name: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)
@@ -54,7 +53,6 @@ class AcademicSession(_Named, table=True):
     """A school year, term, semester or grading period."""
 
     __tablename__ = "academic_sessions"
-    __table_args__ = (Index("academic_sessions_district", "district_id"),)
 
     title: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)
@@ -68,7 +66,6 @@ class Course(_Named, table=True):
     """A course of study that classes teach."""
 
     __tablename__ = "courses"
-    __table_args__ = (Index("courses_district", "district_id"),)
 
     title: str = Field(sa_type=Text)
     course_code: str | None = Field(sa_type=Text)
@@ -83,7 +80,7 @@ class Class(_Named, table=True):
     """A class (section) of a school."""
 
     __tablename__ = "classes"
-    __table_args__ = (Index("classes_of_school", "school_id", "title", "id"),)
+    __table_args__ = (Index("classes_of_school", "district_id", "school_id", "title", "id"),)
 
     title: str = Field(sa_type=Text)
     grades: list[str] = Field(sa_type=ARRAY(Text))
@@ -102,7 +99,6 @@ class Person(_Named, table=True):
     """A user of the source: student, teacher, guardian. `is_student`: has that role, or is enrolled as one."""
 
     __tablename__ = "people"
-    __table_args__ = (Index("people_district", "district_id"),)
 
     is_student: bool
     enabled: bool
@@ -129,7 +125,7 @@ class Role(_Named, table=True):
     """What a person is in an organisation, and from when to when (the end is exclusive)."""
 
     __tablename__ = "roles"
-    __table_args__ = (Index("roles_of_person", "person_id"),)
+    __table_args__ = (Index("roles_of_person", "district_id", "person_id"),)
 
     person_id: UUID
     org_id: UUID
@@ -143,7 +139,10 @@ class Enrollment(_Named, table=True):
     """A person in a class, and from when to when (the end is exclusive)."""
 
     __tablename__ = "enrollments"
-    __table_args__ = (Index("enrollments_of_class", "class_id"), Index("enrollments_of_person", "person_id"))
+    __table_args__ = (
+        Index("enrollments_of_class", "district_id", "class_id"),
+        Index("enrollments_of_person", "district_id", "person_id"),
+    )
 
     person_id: UUID
     class_id: UUID
@@ -186,11 +185,11 @@ class CrosswalkEntry(Base, table=True):
         ),
     )  # fmt: skip
 
+    district_id: UUID = Field(primary_key=True)
     row_id: UUID = Field(primary_key=True)
     source: str = Field(sa_type=Text, primary_key=True)
     sourced_id: str = Field(sa_type=Text, primary_key=True)
     begin_on: date = Field(primary_key=True)
-    district_id: UUID
     type: str = Field(sa_type=Text)
     end_on: date | None
 
@@ -199,7 +198,10 @@ class Placement(Base, table=True):
     """When a person is at a school, as a student or among its staff. Derived; a school's key sees by it."""
 
     __tablename__ = "placements"
-    __table_args__ = (Index("placements_of_person", "person_id"), Index("placements_of_school", "school_id"))
+    __table_args__ = (
+        Index("placements_of_person", "district_id", "person_id"),
+        Index("placements_of_school", "district_id", "school_id"),
+    )
 
     id: int = Field(sa_type=BigInteger, primary_key=True)
     district_id: UUID

@@ -38,7 +38,6 @@ async def _tell(
 async def trust_no_estimate(tx: Transaction) -> None:
     """For this transaction: stages have no statistics worth the name, and a nested loop over a city takes for ever."""
     await tx.run("SET LOCAL enable_nestloop = off")
-    await tx.run("SET LOCAL jit = off")
     await tx.run("SET LOCAL work_mem = '64MB'")
 
 

@@ -1,7 +1,8 @@
 """From the stages into the tables, a chunk at a time; only what differs is written.
 
 The counts come out of the same statement that writes, so they are exact. One import is merged at a time (the kernel's
-worker holds a lock), so what a statement compares with cannot change under it.
+worker holds a lock), so what a statement compares with cannot change under it. References are looked up one by one,
+in scalar and lateral sub-queries: a join would be planned by statistics that a growing table has outgrown.
 """
 
 # ruff: noqa: S608  # the names put into SQL are constants of ours
@@ -34,10 +35,9 @@ def _ref(file: str, column: str) -> str:
 
 
 def _refs(file: str, column: str) -> str:
-    return f"""ARRAY(SELECT c.row_id FROM unnest(string_to_array(s.{column}, ',')) WITH ORDINALITY AS r (ref, n)
-        JOIN crosswalk c ON c.district_id = $2 AND c.source = '{SOURCE}' AND c.type = '{TYPES[file]}'
-          AND c.sourced_id = r.ref AND c.end_on IS NULL
-        ORDER BY r.n)"""
+    return f"""ARRAY(
+        SELECT {_ref(file, "ref")} FROM unnest(string_to_array(s.{column}, ',')) WITH ORDINALITY AS s (ref, n)
+        ORDER BY s.n)"""
 
 
 def _list(column: str) -> str:
@@ -195,13 +195,14 @@ def _merge_sql(file: str) -> str:
         ),
         different AS MATERIALIZED (
             SELECT i.*, t.{key} IS NULL AS is_new, t.{_PERSON.get(file, key)} AS old_person
-            FROM incoming i LEFT JOIN {table} t ON t.{key} = i.{key}
+            FROM incoming i
+            LEFT JOIN LATERAL (SELECT * FROM {table} WHERE district_id = $2 AND {key} = i.{key} LIMIT 1) AS t ON true
             WHERE t.{key} IS NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs})
         ),
         written AS (
             INSERT INTO {table} (district_id, {key}, ended_on, source_modified_at, {names})
             SELECT $2, {key}, {ended}, source_modified_at, {names} FROM different
-            ON CONFLICT ({key}) DO UPDATE SET
+            ON CONFLICT (district_id, {key}) DO UPDATE SET
                 {updates}, ended_on = {ends_again}, source_modified_at = excluded.source_modified_at, changed_at = now()
             RETURNING 1
         )
@@ -223,13 +224,12 @@ def _touched(file: str) -> tuple[str, str]:
             SELECT DISTINCT {_PERSON[file]} AS person_id FROM different
             UNION SELECT old_person FROM different WHERE old_person IS NOT NULL
         ),
-        first AS (
-            SELECT person_id FROM who
-            WHERE NOT EXISTS (SELECT FROM stage.touched t WHERE t.import_id = $1 AND t.person_id = who.person_id)
-        ),
-        noted AS (INSERT INTO stage.touched (import_id, person_id) SELECT $1, person_id FROM first)
+        noted AS (
+            INSERT INTO stage.touched (import_id, person_id) SELECT $1, person_id FROM who
+            ON CONFLICT DO NOTHING RETURNING 1
+        )
     """
-    return who, "(SELECT count(*) FROM first)"
+    return who, "(SELECT count(*) FROM noted)"
 
 
 async def end_vanished(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:

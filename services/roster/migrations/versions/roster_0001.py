@@ -34,12 +34,13 @@ SCHOOL_MAY_SEE = {
 
 EVERY_ROW = """
     district_id uuid NOT NULL,
-    id uuid PRIMARY KEY,
+    id uuid NOT NULL,
     status text NOT NULL,
     ended_on date,
     source_modified_at timestamptz,
     changed_at timestamptz NOT NULL DEFAULT now(),
     metadata jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (district_id, id),
 """
 TABLES = {
     "orgs": f"""{EVERY_ROW}
@@ -119,7 +120,7 @@ TABLES = {
         begin_on date,
         end_on date
     """,
-    "demographics": f"""{EVERY_ROW.replace("    id uuid", "    person_id uuid")}
+    "demographics": f"""{EVERY_ROW.replace(" id uuid", " person_id uuid").replace(", id)", ", person_id)")}
         birth_on date,
         sex text,
         american_indian_or_alaska_native boolean,
@@ -142,7 +143,7 @@ TABLES = {
         row_id uuid NOT NULL,
         begin_on date NOT NULL DEFAULT current_date,
         end_on date,
-        PRIMARY KEY (row_id, source, sourced_id, begin_on)
+        PRIMARY KEY (district_id, row_id, source, sourced_id, begin_on)
     """,
     "placements": """
         district_id uuid NOT NULL,
@@ -154,18 +155,15 @@ TABLES = {
         end_on date
     """,
 }
+# Every index begins with the district, as every query does by its policy: so there is one best index for each.
 INDEXES = (
     "CREATE UNIQUE INDEX crosswalk_current ON crosswalk (district_id, source, type, sourced_id) WHERE end_on IS NULL",
-    "CREATE INDEX orgs_district ON orgs (district_id)",
-    "CREATE INDEX academic_sessions_district ON academic_sessions (district_id)",
-    "CREATE INDEX courses_district ON courses (district_id)",
-    "CREATE INDEX classes_of_school ON classes (school_id, title, id)",
-    "CREATE INDEX people_district ON people (district_id)",
-    "CREATE INDEX roles_of_person ON roles (person_id)",
-    "CREATE INDEX enrollments_of_class ON enrollments (class_id)",
-    "CREATE INDEX enrollments_of_person ON enrollments (person_id)",
-    "CREATE INDEX placements_of_person ON placements (person_id)",
-    "CREATE INDEX placements_of_school ON placements (school_id)",
+    "CREATE INDEX classes_of_school ON classes (district_id, school_id, title, id)",
+    "CREATE INDEX roles_of_person ON roles (district_id, person_id)",
+    "CREATE INDEX enrollments_of_class ON enrollments (district_id, class_id)",
+    "CREATE INDEX enrollments_of_person ON enrollments (district_id, person_id)",
+    "CREATE INDEX placements_of_person ON placements (district_id, person_id)",
+    "CREATE INDEX placements_of_school ON placements (district_id, school_id)",
 )
 
 STAGES = {
@@ -232,7 +230,7 @@ def upgrade() -> None:
             import_id uuid NOT NULL,
             person_id uuid NOT NULL,
             pos bigint GENERATED ALWAYS AS IDENTITY,
-            PRIMARY KEY (import_id, person_id)
+            PRIMARY KEY (person_id, import_id)
         )
     """)
     op.execute("CREATE INDEX touched_order ON stage.touched (import_id, pos)")
