@@ -4,18 +4,20 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from uuid import UUID
 
 from deploy.cli.demo import write_demo
-from deploy.cli.door import Door
+from deploy.cli.door import Door, DoorError, Report
 from deploy.cli.load import Kind, Load, Progress, load
 from shared.auth import Caller
 from shared.db import Database
 
 SEED = 1
 KEY_PREFIX = "demonstration-district-"
+CONFLICT = 409
 
 
 class DemoFailed(Exception):
@@ -60,8 +62,20 @@ async def fill(door: Door, folder: Path, students: int, progress: Progress) -> N
         }
         for kind, path in paths.items():
             digest = hashlib.sha256(await asyncio.to_thread(path.read_bytes)).hexdigest()[:16]
-            report = await load(door, Load(kind, path, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}"), progress)
+            report = await load_under_key(
+                door, Load(kind, path, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}"), progress
+            )
             if report["state"] != "applied":
                 raise DemoFailed(f"the {kind.value} of the demonstration district: {report['state']}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def load_under_key(door: Door, what: Load, progress: Progress) -> Report:
+    """Loads a file under its key; one whose sending was cut off by a kill still has the key, and is left to lapse."""
+    try:
+        return await load(door, what, progress)
+    except DoorError as refused:
+        if refused.status != CONFLICT:
+            raise
+    return await load(door, replace(what, idempotency_key=f"{what.idempotency_key}-{token_hex(4)}"), progress)

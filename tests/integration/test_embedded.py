@@ -3,19 +3,24 @@
 Every test runs it in a process of its own, as `make run` does, and stops it from outside.
 """
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deploy.cli.door import DoorError, opened
+from deploy.cli.demo import write_demo
+from deploy.cli.door import Door, DoorError, opened
+from deploy.cli.load import Kind, Load, load
+from deploy.demo_district import load_under_key
 from tests.conftest import leave_no_process
 
 RUNS = """
@@ -45,6 +50,10 @@ class Run:
     url: str = ""
     key: str = ""
     demo: str = ""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def until(self, wanted: str) -> str:
         """The first line that begins so."""
@@ -93,8 +102,10 @@ def start(reachable_folder: Path) -> Iterator[Start]:
 
     yield begin
     for run in started:
+        family = run.family() if run.process.poll() is None else []
         run.process.kill()
         run.process.wait()
+        leave_no_process(family, within_seconds=20)
         assert run.process.stdout is not None
         run.process.stdout.close()
 
@@ -157,6 +168,38 @@ def test_a_kill_in_the_middle_of_the_first_load_loses_nothing(start: Start, home
     leave_no_process(family, within_seconds=2)
 
 
+async def test_a_file_whose_sending_was_cut_off_is_loaded_at_the_next_start(empty: Run, tmp_path: Path) -> None:
+    files = await asyncio.to_thread(write_demo, tmp_path, STUDENTS, 1)
+    what = Load(Kind.ROSTER, files.roster)
+
+    async with opened(empty.url, empty.key) as door, half_sent(empty, door, what) as again:
+        report = await load_under_key(door, again, lambda *_: None)
+
+    assert report["state"] == "applied"
+
+
+@asynccontextmanager
+async def half_sent(run: Run, door: Door, what: Load) -> AsyncIterator[Load]:
+    """The same file under a key whose first request goes on for ever."""
+    for patience in (0.2, 1.0, 3.0, 9.0):
+        known = replace(what, idempotency_key=f"cut-off-{patience}")
+        _, writer = await asyncio.open_connection("127.0.0.1", run.port)
+        head = [f"POST /v1/imports/{what.kind.value} HTTP/1.1", "Host: x", f"Authorization: Bearer {run.key}"]
+        head += [f"Idempotency-Key: {known.idempotency_key}", "Content-Length: 100000", "", "only the beginning"]
+        writer.write("\r\n".join(head).encode())
+        await writer.drain()
+        await asyncio.sleep(patience)
+        try:
+            await load(door, known, lambda *_: None)
+        except DoorError as refused:
+            if refused.status == 409:
+                yield known
+                return
+        finally:
+            writer.close()
+    raise AssertionError("the beginning of the file never arrived before the whole")
+
+
 def test_a_home_in_use_is_a_clear_error(start: Start, empty: Run) -> None:
     second = start(empty.home, students=0)
 
@@ -165,12 +208,10 @@ def test_a_home_in_use_is_a_clear_error(start: Start, empty: Run) -> None:
 
 
 def test_a_port_that_is_taken_is_a_clear_error(start: Start, home: Path, empty: Run) -> None:
-    port = int(empty.url.rpartition(":")[2])
-
-    refused = start(home, port=port, students=0)
+    refused = start(home, port=empty.port, students=0)
 
     assert refused.process.wait(60) != 0
-    assert f"port {port} is taken" in refused.output()
+    assert f"port {empty.port} is taken" in refused.output()
 
 
 def test_a_dead_database_ends_the_platform_with_its_last_words(empty: Run) -> None:
