@@ -29,6 +29,9 @@ STOP_SECONDS = 30.0
 TRELLIS = [sys.executable, "-m", "deploy.cli"]
 ROOT = Path(__file__).parents[2]
 
+FIRST_CLASS = "CLS-0001-03-1-M"
+"""The class of the first lines of every file that `write_demo` writes."""
+
 CLASS_PAGE = """
 query ClassPage($class: ID!, $after: String) {
   class(id: $class) {

@@ -1,8 +1,8 @@
 """What the platform ought to say, computed again by plain loops: imports json, csv, math and nothing else.
 
-Written from the definitions in docs/answer-sheets.md, forms.md and mastery.md, not from the services' code. Run as a
-script it prints one JSON object: `recompute.py forms.json answers.csv [answers.csv …]`; with several answers files the later wins
-where two speak of the same attempt.
+Written from the definitions in docs/answer-sheets.md, forms.md and mastery.md, not from the code of the services. As a
+script it prints one JSON object: `recompute.py forms.json answers.csv [answers.csv …]`; with several answers files the
+later one wins where two speak of the same attempt.
 """
 
 import csv

@@ -19,6 +19,7 @@ from deploy.cli.load import Kind
 from tests.e2e.bad_input import FAULTS, Bad
 from tests.e2e.conftest import Slug
 from tests.e2e.harness import (
+    FIRST_CLASS,
     Platform,
     ask_class,
     ask_everything,
@@ -237,7 +238,7 @@ class TestWhoMaySee:
         }
 
         async with opened(platform.url, key) as door:
-            mine = await ask_class(door, "CLS-0001-03-1-M")
+            mine = await ask_class(door, FIRST_CLASS)
             theirs = await ask_class(door, "CLS-0002-06-1-M")
             stranger = await _answer(door, f'{{ student(id: "sourcedId:{min(students_of(files) - own)}") {{ id }} }}')
 
@@ -285,10 +286,10 @@ async def _answer(door: Door, query: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="class")
 async def loaded(platform: Platform, slug: Slug, demo: DemoFiles) -> AsyncIterator[tuple[Door, dict[str, Any]]]:
-    """A district with everything in it, and what it says of every student."""
+    """A district with everything in it, and what it says of the class that the faults are about."""
     async with district(platform, slug()) as door:
         await load_all(door, demo)
-        yield door, await ask_everything(door, demo.roster)
+        yield door, await ask_class(door, FIRST_CLASS)
 
 
 class TestBadInput:
@@ -301,7 +302,7 @@ class TestBadInput:
         file.write_bytes(fault.make(demo))
 
         report = await load_file(door, fault.kind, file)
-        after = await ask_everything(door, demo.roster)
+        after = await ask_class(door, FIRST_CLASS)
 
         first = report["problems"][0]
         assert report["state"] == "refused"
