@@ -134,9 +134,13 @@ def key_of(file: str) -> str:
     return "person_id" if file == "demographics" else "id"
 
 
-def row_id(district: UUID, type: str, sourced_id: str) -> UUID:
-    """A row's identity at first sight: uuid5(district, `source:type:sourcedId`). Never change it."""
-    digest = sha1(district.bytes + f"{SOURCE}:{type}:{sourced_id}".encode(), usedforsecurity=False).digest()
+def row_id(district: UUID, type: str, sourced_id: str, nth: int = 1) -> UUID:
+    """A row's identity at first sight: uuid5(district, `source:type:sourcedId`). Never change it.
+
+    `nth`: an identifier that once named another row, and was given to a new one, begins a new identity.
+    """
+    name = f"{SOURCE}:{type}:{sourced_id}" + (f":{nth}" if nth > 1 else "")
+    digest = sha1(district.bytes + name.encode(), usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
 
 
@@ -155,15 +159,30 @@ async def mint(tx: Transaction, import_id: UUID, file: str, after: int, most: in
     )  # fmt: skip
     assert row is not None
     if row["unseen"]:
-        district, kind = tx.caller.district, TYPES[file]
+        ids = await _new_identities(tx, TYPES[file], row["unseen"])
         await tx.run(
             """
             INSERT INTO crosswalk (district_id, source, type, sourced_id, row_id)
             SELECT $1, $2, $3, n.sourced_id, n.row_id FROM unnest($4::text[], $5::uuid[]) AS n (sourced_id, row_id)
             """,
-            district, SOURCE, kind, row["unseen"], [row_id(district, kind, name) for name in row["unseen"]],
+            tx.caller.district, SOURCE, TYPES[file], row["unseen"], ids,
         )  # fmt: skip
     return Merged(row["last"], row["rows"])
+
+
+async def _new_identities(tx: Transaction, type: str, names: list[str]) -> list[UUID]:
+    """Identities for names seen for the first time; never one that a row has already, whose name has changed."""
+    district, nth = tx.caller.district, 1
+    ids = [row_id(district, type, name) for name in names]
+    while taken := {
+        row["row_id"]
+        for row in await tx.fetch(
+            "SELECT row_id FROM crosswalk WHERE district_id = $1 AND row_id = ANY ($2)", district, ids
+        )
+    }:
+        nth += 1
+        ids = [row_id(district, type, name, nth) if id in taken else id for name, id in zip(names, ids, strict=True)]
+    return ids
 
 
 async def merge(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, any_, cast, func, select, union
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -43,9 +45,10 @@ class Keys:
             col(CrosswalkEntry.source) == SOURCE,
             col(CrosswalkEntry.type) == type,
             col(CrosswalkEntry.end_on).is_(None),
-            col(CrosswalkEntry.sourced_id).in_(self.sourced_ids),
+            col(CrosswalkEntry.sourced_id) == any_(cast(self.sourced_ids, ARRAY(Text))),
         )
-        return or_(row_id.in_(self.ids), row_id.in_(named))
+        # One set of ids, not an OR of two: that would be a scan of the whole table.
+        return row_id.in_(union(select(func.unnest(cast(self.ids, ARRAY(Uuid)))), named))
 
 
 def _name_of(row_id: Mapped[UUID]) -> ScalarSelect[str]:

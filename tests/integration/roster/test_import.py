@@ -190,6 +190,20 @@ class TestSomethingChanged:
         found = await roster.ask("/students:batch-get", {"sourced_ids": ["new-sis-1"]})
         assert [one["id"] for one in found] == [str(an_id("user", "s000"))]
 
+    async def test_an_identifier_that_is_given_to_another_child_begins_another_record(
+        self, roster: RosterService
+    ) -> None:
+        await roster.load(a_roster().zip())
+        async with roster.database.transaction(a_caller()) as tx:
+            await tx.run("UPDATE crosswalk SET sourced_id = 'moved' WHERE type = 'user' AND sourced_id = 's000'")
+        files = a_roster().add("users", "moved,,,true,moved,,Given0,Family000,,,,,,,4,,,,,,,,")
+
+        report = await roster.load(files.zip())
+
+        assert report.state == "applied"
+        rows = await roster.look("SELECT row_id FROM crosswalk WHERE type = 'user' AND sourced_id IN ('moved', 's000')")
+        assert len({row["row_id"] for row in rows}) == 2
+
 
 class TestRowsThatVanish:
     def _without(self, *students: str, of: int = 60) -> Roster:
