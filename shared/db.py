@@ -74,7 +74,10 @@ class Transaction:
     def session(self) -> AsyncSession:
         """For SQLModel statements; the same transaction as everything else here."""
         if self._session is None:
-            self._session = AsyncSession(bind=self._connection, expire_on_commit=False, autoflush=False)
+            # It joins what is begun, a savepoint too, and makes none of its own that would outlive ours.
+            self._session = AsyncSession(
+                bind=self._connection, expire_on_commit=False, autoflush=False, join_transaction_mode="rollback_only"
+            )
         return self._session
 
     async def become(self, caller: Caller, *, cause: str | None = None) -> None:
@@ -114,11 +117,16 @@ class Transaction:
         await self._raw.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
 
     async def temp(self, name: str, columns: str) -> None:
-        """A stage of this session alone, emptied at commit, made once per connection."""
+        """An empty stage of this session alone, made once per connection.
+
+        Emptied at every call: a batch holds several districts, and only the commit empties it by itself.
+        """
         made: set[str] = (await self._connection.get_raw_connection()).info.setdefault("temporaries", set())
-        if name not in made and name not in self._temporaries:
+        if name in self._temporaries:
+            await self._raw.execute(f"TRUNCATE {name}")
+        elif name not in made:
             await self._raw.execute(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
-            self._temporaries.add(name)
+        self._temporaries.add(name)
 
     def announce(self, event: type[Message], facts: Iterable[Message]) -> None:
         """These facts happened, if and only if this transaction commits."""
@@ -142,16 +150,21 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Everything inside happens together or not at all, announcements too."""
+        """Everything inside happens together or not at all, announcements too; with a session of its own."""
         before = len(self._announced), len(self.waiting), len(self.arrivals), self.caller, self.cause
+        temporaries = set(self._temporaries)
+        outer, self._session = self._session, None
         try:
             async with self._connection.begin_nested():
                 yield
                 await self._flush()
         except BaseException:
             announced, waiting, arrivals, self.caller, self.cause = before
+            self._temporaries = temporaries
             del self._announced[announced:], self.waiting[waiting:], self.arrivals[arrivals:]
             raise
+        finally:
+            self._session = outer
 
     async def _flush(self) -> None:
         if self._session is not None:
@@ -174,6 +187,11 @@ class Transaction:
             await self._raw.execute("SELECT pg_notify('outbox', '')")
 
 
+def driver_error(wrong: DBAPIError) -> BaseException | None:
+    """What the driver itself said: SQLAlchemy wraps it twice."""
+    return None if wrong.orig is None else wrong.orig.__cause__
+
+
 @contextmanager
 def _said_truly() -> Iterator[None]:
     """A database that is away is Unavailable, however the drivers put it."""
@@ -182,7 +200,7 @@ def _said_truly() -> Iterator[None]:
     except (*_AWAY, PoolTimeout) as away:
         raise Unavailable("The database does not answer.") from away
     except DBAPIError as away:
-        if away.connection_invalidated or isinstance(away.orig, _AWAY) or isinstance(away.__cause__, _AWAY):
+        if away.connection_invalidated or isinstance(driver_error(away), _AWAY):
             raise Unavailable("The database does not answer.") from away
         raise
 

@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from shared import crash, events, telemetry
 from shared.auth import Caller
 from shared.bus.bus import Batch, Bus
-from shared.db import Database, Transaction
+from shared.db import Database, Transaction, driver_error
 from shared.errors import Unavailable
 from shared.events import Envelope
 
 Handler = Callable[[Transaction, list[Any]], Awaitable[None]]
 _BEHIND = "behind an earlier fact of the same key"
-TRANSIENT = (
+_TRANSIENT = (
     Unavailable,
     OSError,
     TimeoutError,
@@ -35,6 +35,13 @@ TRANSIENT = (
 )
 
 log = structlog.get_logger("inbox")
+
+
+def is_transient(wrong: Exception) -> bool:
+    """Whether the same may go well the next time: something was away, or two transactions were in each other's way."""
+    if isinstance(wrong, DBAPIError):
+        return wrong.connection_invalidated or isinstance(driver_error(wrong), _TRANSIENT)
+    return isinstance(wrong, _TRANSIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +155,9 @@ class Consumer:
         try:
             async with tx.savepoint():
                 await listens.handler(tx, facts)
-        except TRANSIENT:
-            raise
-        except DBAPIError as wrong:
-            if wrong.connection_invalidated or isinstance(wrong.__cause__, TRANSIENT):
-                raise
-            await self._narrow(tx, listens, group, facts, wrong)
         except Exception as wrong:
+            if is_transient(wrong):
+                raise
             await self._narrow(tx, listens, group, facts, wrong)
         else:
             telemetry.FACTS_HEARD.labels(self.name, group.type).inc(len(facts))

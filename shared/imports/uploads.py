@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 from shared import telemetry
@@ -19,6 +20,10 @@ class SameKeyOtherFile(Invalid):
 
 class StillReceiving(Conflict):
     """A request with this Idempotency-Key is still being received; one that broke off is forgotten in two minutes."""
+
+
+class StoodStill(Conflict):
+    """This upload stood still for minutes and was forgotten; send it again."""
 
 
 class EmptyFile(Invalid):
@@ -58,11 +63,12 @@ async def stage(
             await tx.run("DELETE FROM imports WHERE id = $1", import_id)
         raise
     async with database.transaction(caller) as tx:
+        if not await tx.changed("UPDATE stage.queue SET ready = true WHERE import_id = $1", import_id):
+            raise StoodStill
         await tx.run(
             "UPDATE imports SET state = 'staged', digest = $2, bytes = $3, updated_at = now() WHERE id = $1",
             import_id, digest, size,
         )  # fmt: skip
-        await tx.run("UPDATE stage.queue SET ready = true WHERE import_id = $1", import_id)
         await tx.run("SELECT pg_notify('imports', '')")
     return import_id
 
@@ -75,8 +81,9 @@ async def _receive(
         digest.update(piece)
         size += len(piece)
         async with database.transaction(caller) as tx:
+            if not await tx.changed("UPDATE stage.queue SET touched_at = now() WHERE import_id = $1", import_id):
+                raise StoodStill
             await tx.run("INSERT INTO stage.uploads VALUES ($1, $2, $3)", import_id, ordinal, piece)
-            await tx.run("UPDATE stage.queue SET touched_at = now() WHERE import_id = $1", import_id)
         ordinal += 1
     if not size:
         raise EmptyFile
@@ -106,6 +113,24 @@ async def forget(tx: Transaction, import_id: UUID) -> None:
     """The upload is done with: its bytes and its place in the queue go."""
     await tx.run("DELETE FROM stage.uploads WHERE import_id = $1", import_id)
     await tx.run("DELETE FROM stage.queue WHERE import_id = $1", import_id)
+
+
+async def forget_abandoned(database: Database, idle: timedelta) -> None:
+    """Uploads that broke off, or have stood still for so long, leave nothing behind."""
+    async with database.system() as tx:
+        rows = await tx.fetch(
+            "SELECT import_id, district_id FROM stage.queue WHERE NOT ready AND touched_at < now() - $1::interval", idle
+        )
+    for row in rows:
+        async with database.transaction(Caller.system(row["district_id"], "imports")) as tx:
+            # Looked at again under the row's lock: it may have gone on, or come to its end, meanwhile.
+            gone = await tx.changed(
+                "DELETE FROM stage.queue WHERE import_id = $1 AND NOT ready AND touched_at < now() - $2::interval",
+                row["import_id"], idle,
+            )  # fmt: skip
+            if gone:
+                await forget(tx, row["import_id"])
+                await tx.run("DELETE FROM imports WHERE id = $1", row["import_id"])
 
 
 async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,18 +8,19 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Header, Request
-from sqlalchemy.exc import DBAPIError
 
 from shared import crash, telemetry
 from shared.auth import Caller
-from shared.db import Database
+from shared.db import Database, Transaction
+from shared.errors import Unavailable
 from shared.http import CallerOf, Read
 from shared.imports import uploads
 from shared.imports.job import Counts, Importer, Job, NoSuchImport, Report, report_of
-from shared.inbox import TRANSIENT
+from shared.inbox import is_transient
 
 _NET_SECONDS = 2.0
 _ABANDONED = timedelta(minutes=2)
+_UNFINISHED = ("staged", "validating", "merging")
 _BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
 
 log = structlog.get_logger("imports")
@@ -65,7 +66,7 @@ class Imports:
                 if row is not None:
                     await self._attempt(row["import_id"], row["district_id"])
                     continue
-                await self._forget_abandoned()
+                await uploads.forget_abandoned(self._database, _ABANDONED)
                 try:
                     async with asyncio.timeout(_NET_SECONDS):
                         await woken.wait()
@@ -78,14 +79,14 @@ class Imports:
         """Take one import forward; a mistake of ours in one must not hold up the others."""
         try:
             await self.advance(import_id, district)
-        except (*TRANSIENT, DBAPIError):
-            raise
-        except Exception:
+        except Exception as wrong:
+            if is_transient(wrong):
+                raise
             log.exception("import failed", service=self._database.name, id=str(import_id))
             caller = Caller.system(district, f"import:{import_id}")
             async with self._database.transaction(caller) as tx:
-                state = await tx.fetchval("SELECT state FROM imports WHERE id = $1", import_id)
-                if state == "merging":
+                row = await tx.fetchrow("SELECT state, kind FROM imports WHERE id = $1", import_id)
+                if row is None or row["state"] == "merging":
                     await tx.run(
                         """
                         UPDATE stage.queue SET number = (SELECT max(number) + 1 FROM stage.queue) WHERE import_id = $1
@@ -94,28 +95,16 @@ class Imports:
                     )
                 else:
                     await tx.run("UPDATE imports SET state = 'failed', updated_at = now() WHERE id = $1", import_id)
+                    await self._importers[row["kind"]].clear(tx, import_id)
                     await uploads.forget(tx, import_id)
             await asyncio.sleep(1)
-
-    async def _forget_abandoned(self) -> None:
-        """Uploads that broke off long ago leave nothing behind."""
-        async with self._database.system() as tx:
-            rows = await tx.fetch(
-                "SELECT import_id, district_id FROM stage.queue WHERE NOT ready AND touched_at < now() - $1::interval",
-                _ABANDONED,
-            )
-        for row in rows:
-            caller = Caller.system(row["district_id"], "imports")
-            async with self._database.transaction(caller) as tx:
-                await uploads.forget(tx, row["import_id"])
-                await tx.run("DELETE FROM imports WHERE id = $1", row["import_id"])
 
     async def advance(self, import_id: UUID, district: UUID) -> None:
         """Take one import to its end."""
         caller = Caller.system(district, f"import:{import_id}")
         async with self._database.transaction(caller) as tx:
             row = await tx.fetchrow("SELECT * FROM imports WHERE id = $1", import_id)
-            if row is None:
+            if row is None or row["state"] not in _UNFINISHED:
                 await tx.run("DELETE FROM stage.queue WHERE import_id = $1", import_id)
                 return
         job = Job(
@@ -171,17 +160,23 @@ class Imports:
             if chunks.bit_count() <= 1:  # at 0, 1, 2, 4, 8, … chunks the tables have doubled
                 await self._refresh_statistics()
             async with job.transaction() as tx:
+                await self._fence(job, tx, at)
                 at = await importer.merge(job, tx, at)
                 crash.point("I1")
-                await job.save(tx, "merging", cursor=at)
+                await job.save(tx, "merging" if at is not None else "applied", cursor=at)
+                if at is None:  # in the last chunk's transaction: merged again, its records would count again
+                    crash.point("I2")
+                    await importer.clear(tx, job.id)
+                    await uploads.forget(tx, job.id)
             chunks += 1
-        crash.point("I2")
-        async with job.transaction() as tx:
-            await importer.clear(tx, job.id)
-            await uploads.forget(tx, job.id)
-            await job.save(tx, "applied")
         await self._refresh_statistics()
         log.info("import applied", service=self._database.name, id=str(job.id), kind=job.kind)
+
+    async def _fence(self, job: Job, tx: Transaction, cursor: int) -> None:
+        """Only who knows how far the import is goes on with it: the worker's lock is lost with its connection."""
+        kept = await tx.fetchval("SELECT cursor FROM imports WHERE id = $1 AND state = 'merging' FOR UPDATE", job.id)
+        if kept != cursor:
+            raise Unavailable("Another worker has gone on with this import.")
 
     async def _refresh_statistics(self) -> None:
         """Tell the planner how much there is: a plan for empty tables takes hours on full ones."""
