@@ -56,16 +56,21 @@ async def take_out_repeated(tx: Transaction, import_id: UUID) -> list[tuple[int,
     """Take every attempt that the file has a second time off the stage; its line, and the line of the first."""
     rows = await tx.fetch(
         """
-        WITH placed AS (
+        SELECT line, first
+        FROM (
             SELECT line, min(line) OVER (PARTITION BY id) AS first FROM stage.sheets WHERE import_id = $1
-        )
-        DELETE FROM stage.sheets s USING placed
-        WHERE s.import_id = $1 AND s.line = placed.line AND placed.line > placed.first
-        RETURNING s.line, placed.first
+        ) AS placed
+        WHERE line > first ORDER BY line
         """,
         import_id,
     )
-    return sorted((row["line"], row["first"]) for row in rows)
+    if rows:
+        await tx.run(
+            "DELETE FROM stage.sheets WHERE import_id = $1 AND line = ANY ($2::bigint[])",
+            import_id,
+            [row["line"] for row in rows],
+        )
+    return [(row["line"], row["first"]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
