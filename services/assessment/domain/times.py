@@ -13,7 +13,8 @@ def microseconds(text: str) -> int | None:
     if not _RFC_3339.match(text):
         return None
     try:
-        return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
+        # In UTC, where a time near the ends of the calendar can lie outside it: `instant` must be able to say it.
+        return (datetime.fromisoformat(text.upper()).astimezone(UTC) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
 

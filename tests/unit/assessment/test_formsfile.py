@@ -103,6 +103,8 @@ BROKEN: list[tuple[tuple[Any, ...], str, str, bool]] = [
     ((*FALL, "opensAt", "2026-09-01"), "time", "/administrations/0/opensAt", True),
     ((*FALL, "opensAt", "2026-09-01T00:00:00"), "time", "/administrations/0/opensAt", True),
     ((*FALL, "opensAt", "2026-09-31T00:00:00Z"), "time", "/administrations/0/opensAt", False),
+    ((*FALL, "opensAt", "0001-01-01T00:00:00+05:00"), "time", "/administrations/0/opensAt", False),
+    ((*FALL, "closesAt", "9999-12-31T23:59:59-05:00"), "time", "/administrations/0/closesAt", False),
     ((*FALL, "opensAt", "2027-09-01T00:00:00Z"), "window", "/administrations/0/closesAt", False),
     ((*FALL, "forms", []), "type", "/administrations/0/forms", True),
     ((*FALL, "forms", ["M4-A", "M4-A"]), "duplicate-reference", "/administrations/0/forms/1", True),
