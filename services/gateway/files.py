@@ -127,6 +127,8 @@ def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
             raise NoSuchImport from None
         _check(caller, kind)
         found: dict[str, Any] = await owner.get(f"/imports/{own_id}", caller)
+        if found["kind"] != kind:  # what was checked above was checked for the kind that was said
+            raise NoSuchImport
         followed = dict(
             zip(
                 services,

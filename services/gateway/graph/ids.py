@@ -46,6 +46,8 @@ def read_node_id(given: str) -> tuple[Kind, UUID]:
 def read_id(kind: Kind, given: str) -> Key:
     """The key an argument names, for a look-up of this kind; another kind's id names nothing here."""
     if given.startswith(_SOURCED) and len(given) > len(_SOURCED):
+        if "\0" in given:  # which no database keeps, and none is asked for
+            raise NoSuchNode
         return given.removeprefix(_SOURCED)
     found, id_ = read_node_id(given)
     if found != kind:

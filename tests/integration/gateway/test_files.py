@@ -60,6 +60,16 @@ class TestAFile:
         assert (await gateway.ask("GET", f"/v1/imports/answers-{IMPORTED}", them)).status_code == 403
         assert world.uploads == []
 
+    async def test_of_answers_is_not_there_under_the_name_of_another_kind(
+        self, gateway: Gateway, world: World, key: str
+    ) -> None:
+        world.import_kind = "answers"  # assessment, which owns forms too, knows both
+        them = (await gateway.new_key(purpose="accountability"))["key"]
+
+        for kind in ("forms", "roster"):
+            assert (await gateway.ask("GET", f"/v1/imports/{kind}-{IMPORTED}", them)).status_code == 404
+        assert (await gateway.ask("GET", f"/v1/imports/answers-{IMPORTED}", key)).status_code == 200
+
     async def test_is_unavailable_when_its_owner_is_away(self, gateway: Gateway, world: World, key: str) -> None:
         world.away.add("roster")
 

@@ -153,6 +153,12 @@ class TestANode:
     async def test_is_invalid_with_an_id_of_no_node(self, asking: Graph, id_: str) -> None:
         assert await asking.codes("query ($id: ID!) { node(id: $id) { id } }", {"id": id_}) == ["INVALID"]
 
+    async def test_is_not_found_by_a_name_that_nothing_can_have(self, asking: Graph, world: World) -> None:
+        query = "query ($id: ID!) { student(id: $id) { id } }"
+
+        assert await asking.codes(query, {"id": "sourcedId:a\0"}) == ["NOT_FOUND"]
+        assert not world.asked
+
     async def test_of_another_kind_is_not_found_by_a_look_up(self, asking: Graph) -> None:
         student = node_id("Student", an_id(NORTH, "student:class-of-school-1:0"))
 

@@ -59,6 +59,7 @@ class World:
     uploads: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
     causes: dict[str, dict[str, Any]] = field(default_factory=dict)
     import_state: str = "applied"
+    import_kind: str = "roster"
     imports_of: UUID = NORTH
     """Whose the one import is."""
 
@@ -268,7 +269,7 @@ def _imports(app: FastAPI, name: str, world: World) -> None:
         if import_id != world.imported or caller.district != world.imports_of:
             raise NoSuchImport
         return {
-            "id": str(world.imported), "kind": "roster", "state": world.import_state, "done": 3, "total": 3,
+            "id": str(world.imported), "kind": world.import_kind, "state": world.import_state, "done": 3, "total": 3,
             "counts": {"added": 3, "changed": 0, "unchanged": 0, "refused": 0}, "problem_count": 0, "repair_count": 0,
             "problems": [], "repairs": [],
         }  # fmt: skip
