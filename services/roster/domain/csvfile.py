@@ -18,7 +18,6 @@ from services.roster.domain.header import METADATA, Header, read_header
 from services.roster.domain.layout import Column, File, Kind
 from services.roster.domain.values import Meaning, meaning
 
-FIELD_BYTES = 10 * 1024
 LINE_BYTES = 1024 * 1024
 _BLOCK_BYTES = 256 * 1024
 _CHUNK_ROWS = 5_000
@@ -157,7 +156,7 @@ class Reader:
         self, column: Column, cells: tuple[str, ...], lines: list[int], refused: list[bool]
     ) -> list[str | None]:
         """What a column's cells mean; slips are told, rows with one that cannot be mended are refused."""
-        if max(map(len, cells)) * 4 > FIELD_BYTES:
+        if max(map(len, cells)) * 4 > column.longest:
             cells = self._short_enough(column, cells, lines, refused)
         if column.kind in _FREE:
             bare: list[str | None] = [cell.strip() or None for cell in cells]
@@ -194,14 +193,14 @@ class Reader:
     ) -> tuple[str, ...]:
         kept = list(cells)
         for index, cell in enumerate(cells):
-            if len(cell.encode()) > FIELD_BYTES:
+            if len(cell.encode()) > column.longest:
                 kept[index] = cell[:100]
                 if not refused[index]:
                     refused[index] = True
                     self._findings.add(
                         Finding(
                             self.file.csv, lines[index], column.name, cell[:100], "field-too-long",
-                            "Keep a cell under 10 KB.",
+                            f"Keep this cell to {column.longest:,} bytes.",
                         )
                     )  # fmt: skip
         return tuple(kept)

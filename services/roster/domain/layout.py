@@ -61,6 +61,11 @@ class Column:
         """The column of the stage this is kept in."""
         return _snake(self.name) if self.staged == "" else self.staged
 
+    @property
+    def longest(self) -> int:
+        """How many bytes a cell may have; fewer where it goes into an index, whose rows PostgreSQL holds to 2,700."""
+        return 1_000 if self.kind is Kind.KEY else 2_000 if self.name == "title" else 10 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class File:

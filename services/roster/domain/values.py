@@ -14,14 +14,15 @@ from services.roster.domain.layout import STATUSES, Column, Kind
 
 DateOrder = Literal["day-first", "month-first"]
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_COMPACT = re.compile(r"\d{8}")
-_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})")
-_TURNED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})")
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_COMPACT = re.compile(r"\d{8}", re.ASCII)
+_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})", re.ASCII)
+_TURNED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", re.ASCII)
+# PostgreSQL knows no offset of 16 hours, nor any digits but ours.
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-](0\d|1[0-5]):?\d{2})?", re.ASCII)
 _EXTENSION = re.compile(r"ext:[a-zA-Z0-9.\-_]+")
-_SCHOOL_YEAR = re.compile(r"\d{4}")
-_TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})")
+_SCHOOL_YEAR = re.compile(r"\d{4}", re.ASCII)
+_TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

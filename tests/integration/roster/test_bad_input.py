@@ -74,6 +74,18 @@ WRONG: dict[str, tuple[Change, Place]] = {
         lambda r: r.put("users", "Given0,Family000", 'Given0,"Fam"ily000'),
         ("users.csv", 4, None, None, "quotes"),
     ),
+    "a title too long to be ordered by": (
+        lambda r: r.put("classes", "Maths north", "x" * 2_001),
+        ("classes.csv", 2, "title", "x" * 100, "field-too-long"),
+    ),
+    "a sourcedId too long to be looked up": (
+        lambda r: r.add("courses", "x" * 1_001 + ",,,year,Mathematics 4,M4,4,district,Mathematics,"),
+        ("courses.csv", 3, "sourcedId", "x" * 100, "field-too-long"),
+    ),
+    "a birth date in other digits": (
+        lambda r: r.put("demographics", "s000,,,2016-05-01", "s000,,,２０１６-05-01"),
+        ("demographics.csv", 2, "birthDate", "２０１６-05-01", "date"),
+    ),
     "a cell of more than 10 KB": (
         lambda r: r.put("users", "Given0,Family000", "Given0," + "x" * 11_000),
         ("users.csv", 4, "familyName", "x" * 100, "field-too-long"),
