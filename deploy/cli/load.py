@@ -66,8 +66,8 @@ def print_report(what: Load, report: Report) -> None:
     said = {"applied": "applied", "refused": "REFUSED, nothing was applied", "failed": "FAILED, nothing was applied"}
     row = [what.file.name, said.get(report["state"], report["state"]), *(counts[name] for name in _COUNTS)]
     show.table(["file", "state", *_COUNTS], [row])
-    _findings("problems", report["problem_count"], report["problems"])
-    _findings("repairs made", report["repair_count"], report["repairs"])
+    _findings("problem", report["problem_count"], report["problems"])
+    _findings("repair", report["repair_count"], report["repairs"])
     if has_parked(report):
         parked = ", ".join(f"{count} in {service}" for service, count in report["effects"]["parked"].items())
         show.message(f"Facts were parked ({parked}): what follows from them is missing until they are driven again.")
@@ -86,4 +86,4 @@ def _findings(name: str, count: int, findings: list[dict[str, object]]) -> None:
     if count:
         rows = [[one[column] for column in _COLUMNS] for one in findings[:SHOWN_PROBLEMS]]
         more = f", the first {len(rows)} shown" if count > len(rows) else ""
-        show.table(_COLUMNS, rows, title=f"{count:,} {name}{more}")
+        show.table(_COLUMNS, rows, title=f"{count:,} {name}{'s' if count > 1 else ''}{more}")

@@ -33,7 +33,6 @@ pytestmark = pytest.mark.timeout(900)
 STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "1500"))
 DEADLINE_SECONDS = 240.0
 SCORED = "trellis.events.assessment.v1.AttemptsScored"
-STRETCHES = ((0.1, 0.3), (0.35, 0.55), (0.6, 0.8))
 
 
 class Mortal:
@@ -84,27 +83,28 @@ async def test_answers_survive_kills_of_the_whole_platform(mortal: Mortal, tmp_p
     seed = the_seed()
     chance = random.Random(seed)
     files = write_demo(tmp_path, STUDENTS, seed=seed)
+    expected = recompute(files.forms, [files.answers])
     sheets = files.answers.read_bytes().count(b"\n") - 1
     shares: list[float] = []
 
-    async with opened(mortal.running.url, mortal.running.key) as door:
-        await load_all(door, files, answers=[])
-        accepted = str((await door.send(Kind.ANSWERS, files.answers, sent=lambda _: None))["id"])
-    for least, most in chance.sample(STRETCHES, 1) if kills == 1 else STRETCHES:
-        async with opened(mortal.running.url, mortal.running.key) as door:
-            shares.append(await reach(door, accepted, chance.uniform(least, most), sheets))
-        await asyncio.to_thread(mortal.kill)
+    while sum(0.1 <= share <= 0.9 for share in shares) < kills:  # a fast machine may be done before it is killed
+        assert len(shares) < kills + 3, f"killed at {shares}"
+        key = await mortal.running.new_district(f"killed-{len(shares)}")
+        async with opened(mortal.running.url, key) as door:
+            await load_all(door, files, answers=[])
+            accepted = str((await door.send(Kind.ANSWERS, files.answers, sent=lambda _: None))["id"])
+            shares.append(await reach(door, accepted, chance.uniform(0.1, 0.6), sheets))
+            await asyncio.to_thread(mortal.kill)
         await asyncio.to_thread(mortal.start_again)
-    async with opened(mortal.running.url, mortal.running.key) as door:
-        report = await door.wait(accepted, lambda _: None)
-        told = await ask_everything(door, files.roster)
-    print("killed at " + ", ".join(f"{share:.0%}" for share in shares))  # noqa: T201  # for the report
+        async with opened(mortal.running.url, key) as door:
+            report = await door.wait(accepted, lambda _: None)
+            told = await ask_everything(door, files.roster)
+        print(f"killed at {shares[-1]:.0%}")  # noqa: T201  # for the report
 
-    assert report["state"] == "applied"
-    assert report["counts"] == {"added": sheets, "changed": 0, "unchanged": 0, "refused": 0}
-    assert heard(report) == sheets
-    assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
-    assert any(0.1 <= share <= 0.9 for share in shares)
+        assert report["state"] == "applied"
+        assert report["counts"] == {"added": sheets, "changed": 0, "unchanged": 0, "refused": 0}
+        assert heard(report) == sheets
+        assert differences(told, expected, students_of(files)) == []
 
 
 @pytest.mark.long

@@ -23,8 +23,8 @@ _HEADERS = {
     "classes": "title grades courseSourcedId classCode classType location schoolSourcedId termSourcedIds subjects "
     "subjectCodes periods",
     "users": "enabledUser username userIds givenName familyName middleName identifier email sms phone agentSourcedIds "
-    "grades password userMasterIdentifier preferredGivenName preferredMiddleName preferredFamilyName "
-    "primaryOrgSourcedId pronouns",
+    "grades password userMasterIdentifier resourceSourcedIds preferredGivenName preferredMiddleName "
+    "preferredFamilyName primaryOrgSourcedId pronouns",
     "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
     "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
     "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
@@ -87,7 +87,7 @@ class RosterWriter:
     def _adult(self, sourced_id: str, given: str, family: str, role: str, org: str, children: str = "") -> None:
         login = f"{given}.{family}.{sourced_id}".lower()
         person = ("true", login, "", given, family, "", sourced_id, f"{login}@trellis.example", "", "", children)
-        self._row("users", sourced_id, *person, "", "", "", "", "", "", org, "")
+        self._row("users", sourced_id, *person, "", "", "", "", "", "", "", org, "")
         self._row("roles", f"ROL-{sourced_id}", sourced_id, "primary", role, _BEGINS, "", org, "")
 
     def school(self, school: School, sections: list[Section]) -> None:
@@ -141,7 +141,7 @@ class RosterWriter:
             "",
             "",
         )
-        self._row("users", own, *person, agents, grade, "", "", "", "", "", org, "")
+        self._row("users", own, *person, agents, grade, "", "", "", "", "", "", org, "")
         self._row("roles", f"ROL-{own}", own, "primary", "student", _BEGINS, "", org, "")
         races = ["true" if n == student.race else "false" for n in range(6)]
         hispanic = "true" if student.hispanic else "false"

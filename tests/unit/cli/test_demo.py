@@ -95,6 +95,13 @@ def test_every_reference_of_the_roster_leads_somewhere(demo: DemoFiles) -> None:
     assert {row["sourcedId"] for row in sheet(demo, "demographics")} <= users
 
 
+def test_every_row_of_the_roster_has_as_many_cells_as_its_header(demo: DemoFiles) -> None:
+    with ZipFile(demo.roster) as packed:
+        for name in packed.namelist():
+            widths = {len(row) for row in csv.reader(io.StringIO(packed.read(name).decode()))}
+            assert len(widths) == 1, name
+
+
 def test_the_manifest_names_exactly_the_files_in_the_zip(demo: DemoFiles) -> None:
     said = {row["propertyName"]: row["value"] for row in sheet(demo, "manifest")}
     bulk = {f"{name[5:]}.csv" for name, value in said.items() if name.startswith("file.") and value == "bulk"}
