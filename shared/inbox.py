@@ -175,7 +175,7 @@ class Consumer:
                 await self._handle(tx, listens, group, still)
             return
         [fact] = facts
-        reason = f"{type(wrong).__name__}: {wrong}"[:1000]
+        reason = _writable(f"{type(wrong).__name__}: {wrong}")[:1000]
         log.error("fact parked", listener=self.name, type=group.type, reason=type(wrong).__name__)
         await self._park_fact(tx, listens, group, fact, reason)
 
@@ -294,6 +294,11 @@ class Consumer:
                 self.name, type_name, district, key,
             )  # fmt: skip
             return len(rows) - int(left)
+
+
+def _writable(text: str) -> str:
+    """The same text with what PostgreSQL cannot keep written out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 async def effects_of(tx: Transaction, cause: str) -> dict[str, dict[str, int]]:

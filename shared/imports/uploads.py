@@ -1,6 +1,7 @@
 """Bytes in: an upload is durable, piece by piece, before anyone is told so."""
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
@@ -12,6 +13,7 @@ from shared.errors import Conflict, Invalid
 from shared.events import uuid7
 
 _PIECE_BYTES = 1 << 20
+_KEPT_EVERY_SECONDS = 20.0  # a slow upload is kept in smaller pieces, long before it would count as abandoned
 
 
 class SameKeyOtherFile(Invalid):
@@ -133,11 +135,17 @@ async def forget_abandoned(database: Database, idle: timedelta) -> None:
                 await tx.run("DELETE FROM imports WHERE id = $1", row["import_id"])
 
 
-async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of about 1 MiB."""
+async def _pieces(body: AsyncIterator[bytes], seconds: float = _KEPT_EVERY_SECONDS) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at most 1 MiB, and what there is whenever so many seconds have gone by."""
     gathered = bytearray()
+    begun = time.monotonic()
     async for part in body:
         gathered += part
+        if gathered and time.monotonic() - begun > seconds:
+            while gathered:
+                yield bytes(gathered[:_PIECE_BYTES])
+                del gathered[:_PIECE_BYTES]
+            begun = time.monotonic()
         while len(gathered) >= _PIECE_BYTES:
             yield bytes(gathered[:_PIECE_BYTES])
             del gathered[:_PIECE_BYTES]

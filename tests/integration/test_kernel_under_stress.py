@@ -94,6 +94,15 @@ class TestUploads:
 
         assert await count(database, "stage.uploads") == 0
 
+    async def test_a_slow_one_is_kept_piece_by_piece_long_before_it_counts_as_abandoned(self) -> None:
+        async def slow() -> AsyncIterator[bytes]:
+            for number in range(3):
+                await asyncio.sleep(0.05)
+                yield bytes([number])
+
+        assert [piece async for piece in uploads._pieces(slow(), 0.01)] == [b"\0", b"\1", b"\2"]
+        assert [piece async for piece in uploads._pieces(slow(), 60)] == [b"\0\1\2"]
+
 
 class TestImports:
     async def test_a_death_after_the_only_chunk_counts_it_once(self, database: Database) -> None:
@@ -146,6 +155,19 @@ class TestImports:
 
 
 class TestListeners:
+    async def test_a_fact_is_parked_whatever_characters_the_reason_has(self, database: Database) -> None:
+        async with database.transaction(CALLER) as tx:
+            tx.announce(roster.StudentsPlaced, [a_placement()])
+
+        async def handler(tx: Transaction, facts: list[Any]) -> None:
+            raise Invalid("no form is named a\0b\ud800")
+
+        consumer = Consumer("listener", database, [Listens(roster.StudentsPlaced, handler)], NoBus())
+        await consumer.hear(Delivered(await outbox(database)))
+
+        async with database.system() as tx:
+            assert await tx.fetchval("SELECT reason FROM parked") == "Invalid: no form is named a\\x00b\\ud800"
+
     async def test_a_deadlock_said_by_the_session_is_tried_again_not_parked(self, database: Database) -> None:
         async with database.transaction(CALLER) as tx:
             tx.announce(roster.StudentsPlaced, [a_placement()])

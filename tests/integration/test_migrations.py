@@ -3,8 +3,11 @@
 import importlib
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,6 +16,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from shared import migrate
 from shared.db import Database
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
@@ -64,6 +68,29 @@ async def test_a_table_the_models_forgot_is_noticed(
     await engine.dispose()
 
     assert [step[0] for step in await _differences(database, _metadata(service))] == ["remove_table"]
+
+
+async def test_a_month_that_has_facts_already_does_not_stop_an_upgrade(
+    fresh_database: FreshDatabase, owner_dsn: Callable[[Database], str]
+) -> None:
+    database = await fresh_database("roster")
+    later = datetime(2099, 5, 10, tzinfo=UTC)
+    async with database.system() as tx:
+        await tx.run(
+            """
+            INSERT INTO outbox (envelope, type, source, district, bucket, facts, payload, created_at)
+            VALUES ($1, 'type', 'source', $1, 0, 1, '', $2)
+            """,
+            uuid4(), later,
+        )  # fmt: skip
+
+    await migrate.upgrade(owner_dsn(database), "roster", str(urlsplit(database.dsn).username), now=later)
+
+    async with database.system() as tx:
+        found = await tx.fetch("SELECT tableoid::regclass::text AS place FROM outbox")
+        made = await tx.fetchval("SELECT to_regclass('outbox_209906') IS NOT NULL")
+    assert [row["place"] for row in found] == ["outbox_rest"]
+    assert made
 
 
 @pytest.mark.parametrize("script", sorted(ROOT.glob("s*/**/migrations/versions/*.py")), ids=lambda path: path.stem)
