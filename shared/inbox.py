@@ -22,6 +22,7 @@ from shared.errors import Unavailable
 from shared.events import Envelope
 
 Handler = Callable[[Transaction, list[Any]], Awaitable[None]]
+_WELCOMED_AT_ONCE = 5_000
 _BEHIND = "behind an earlier fact of the same key"
 _TRANSIENT = (
     Unavailable,
@@ -227,24 +228,29 @@ class Consumer:
             arrived, tx.arrivals = tx.arrivals, []
             if not arrived:
                 return
-            rows = await tx.fetch(
+            while rows := await tx.fetch(
                 """
                 WITH taken AS (
-                    DELETE FROM waiting WHERE listener = $1 AND needs = ANY ($2::text[])
+                    DELETE FROM waiting WHERE id IN (
+                        SELECT id FROM waiting WHERE listener = $1 AND needs = ANY ($2::text[]) ORDER BY id LIMIT $3)
                     RETURNING id, district, type, payload, cause
                 )
                 SELECT * FROM taken ORDER BY id
                 """,
                 self.name,
                 arrived,
-            )
-            gathered: dict[tuple[str, UUID, str | None], _Group] = {}
-            for row in rows:
-                kind = (row["type"], row["district"], row["cause"])
-                group = gathered.setdefault(kind, _Group(*kind))
-                group.facts += events.facts_of(row["type"], row["payload"])
-            for group in gathered.values():
-                await self._take(tx, group)
+                _WELCOMED_AT_ONCE,
+            ):
+                await self._take_again(tx, rows)
+
+    async def _take_again(self, tx: Transaction, waited: Sequence[asyncpg.Record]) -> None:
+        gathered: dict[tuple[str, UUID, str | None], _Group] = {}
+        for row in waited:
+            kind = (row["type"], row["district"], row["cause"])
+            group = gathered.setdefault(kind, _Group(*kind))
+            group.facts += events.facts_of(row["type"], row["payload"])
+        for group in gathered.values():
+            await self._take(tx, group)
 
     async def _write_waiting(self, tx: Transaction) -> None:
         if tx.waiting:

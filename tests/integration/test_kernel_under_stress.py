@@ -15,6 +15,8 @@ from shared import crash
 from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.errors import Conflict, Invalid, Unavailable
+from shared.events import payload_of, type_of
+from shared.events_pb.trellis.events.assessment.v1.assessment_pb2 import Form, FormPublished
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as roster
 from shared.imports import Imports, Job, Report, report_of, uploads
 from shared.inbox import Consumer, Listens
@@ -155,6 +157,35 @@ class TestImports:
 
 
 class TestListeners:
+    async def test_a_city_of_facts_that_waited_is_heard_in_order_and_a_bounded_number_at_once(
+        self, database: Database
+    ) -> None:
+        waited = [a_placement(number.to_bytes(16, "big")) for number in range(12_001)]
+        async with database.system() as tx:
+            await tx.run_many(
+                """
+                INSERT INTO waiting (listener, district, needs, type, payload)
+                VALUES ('listener', $1, 'form:1', $2, $3)
+                """,
+                [(DISTRICT, type_of(roster.StudentsPlaced), payload_of(roster.StudentsPlaced, [w])) for w in waited],
+            )
+        async with database.transaction(CALLER) as tx:
+            tx.announce(FormPublished, [Form(id=b"i" * 16, form=b"f" * 16)])
+        heard: list[list[bytes]] = []
+
+        async def again(tx: Transaction, facts: list[roster.Placement]) -> None:
+            heard.append([fact.student for fact in facts])
+
+        async def arrives(tx: Transaction, facts: list[Form]) -> None:
+            tx.arrived(["form:1"])
+
+        listens = [Listens(roster.StudentsPlaced, again), Listens(FormPublished, arrives)]
+        await Consumer("listener", database, listens, NoBus()).hear(Delivered(await outbox(database)))
+
+        assert [student for batch in heard for student in batch] == [fact.student for fact in waited]
+        assert max(map(len, heard)) <= 5_000
+        assert await count(database, "waiting") == 0
+
     async def test_a_fact_is_parked_whatever_characters_the_reason_has(self, database: Database) -> None:
         async with database.transaction(CALLER) as tx:
             tx.announce(roster.StudentsPlaced, [a_placement()])
