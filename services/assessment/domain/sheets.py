@@ -175,33 +175,32 @@ def _records(block: Block, header: Header, reading: Reading) -> tuple[list[list[
     rows: list[list[str]] = []
     lines: list[int] = []
     width, ends_whole = header.width, block.content.endswith(b"\n") or not block.last
-    limit = csv.field_size_limit(LONGEST_FIELD)
-    try:
-        parser = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-        while True:
-            line = block.first_line + parser.line_num
-            try:
-                row = next(parser)
-            except StopIteration:
-                break
-            except csv.Error as wrong:
-                _unreadable(line, wrong, reading, last=block.last)
-                continue
-            if len(row) == width:
-                if not damaged or _is_writable(row, line, header, reading):
-                    rows.append(row)
-                    lines.append(line)
-            elif row:
-                reading.refused += 1
-                found = f"{len(row)} cells"
-                if not ends_whole and len(row) < width and block.first_line + parser.line_num > _last_line(block):
-                    remedy = f"The file ends in the middle of a record of {width} cells; send the whole file."
-                    reading.refuse(line, None, found, "cut-off", remedy)
-                else:
-                    remedy = f"The header has {width} columns; give every record as many cells."
-                    reading.refuse(line, None, found, "cell-count", remedy)
-    finally:
-        csv.field_size_limit(limit)
+    parser = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    while True:
+        line = block.first_line + parser.line_num
+        try:
+            row = next(parser)
+        except StopIteration:
+            break
+        except csv.Error as wrong:
+            _unreadable(line, wrong, reading, last=block.last)
+            continue
+        if len(row) == width:
+            # Not by csv.field_size_limit, which is the whole process's: blocks are read in several threads at once.
+            if max(map(len, row)) > LONGEST_FIELD:
+                _too_long(line, reading)
+            elif not damaged or _is_writable(row, line, header, reading):
+                rows.append(row)
+                lines.append(line)
+        elif row:
+            reading.refused += 1
+            found = f"{len(row)} cells"
+            if not ends_whole and len(row) < width and block.first_line + parser.line_num > _last_line(block):
+                remedy = f"The file ends in the middle of a record of {width} cells; send the whole file."
+                reading.refuse(line, None, found, "cut-off", remedy)
+            else:
+                remedy = f"The header has {width} columns; give every record as many cells."
+                reading.refuse(line, None, found, "cell-count", remedy)
     return rows, lines
 
 
@@ -209,17 +208,23 @@ def _last_line(block: Block) -> int:
     return block.first_line + block.content.count(b"\n")
 
 
-def _unreadable(line: int, wrong: csv.Error, reading: Reading, *, last: bool) -> None:
+def _too_long(line: int, reading: Reading) -> None:
     reading.refused += 1
+    reading.refuse(line, None, None, "cell-too-long", f"A cell has at most {LONGEST_FIELD} characters.")
+
+
+def _unreadable(line: int, wrong: csv.Error, reading: Reading, *, last: bool) -> None:
     text = str(wrong)
+    if "field limit" in text:
+        _too_long(line, reading)
+        return
+    reading.refused += 1
     if "unexpected end" in text:
         if last:
             remedy = "The file ends inside a quoted cell: it is cut off, or a quote is not closed."
             reading.refuse(line, None, None, "cut-off", remedy)
         else:
             reading.refuse(line, None, None, "csv", "A quote is opened and not closed; double a quote inside a cell.")
-    elif "field limit" in text:
-        reading.refuse(line, None, None, "cell-too-long", f"A cell has at most {LONGEST_FIELD} characters.")
     elif "new-line" in text:
         reading.refuse(line, None, None, "csv", "End lines with LF or CRLF; a lone CR is no line end.")
     else:

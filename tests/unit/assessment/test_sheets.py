@@ -1,7 +1,10 @@
 """Answer sheets: what a block of records says, and what is wrong with it."""
 
+import csv
+import sys
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from uuid import UUID, uuid5
 
 import pytest
@@ -42,6 +45,21 @@ def read(*records: str, end: str = "\n", last: bool = True) -> Reading:
 
 def problems(reading: Reading) -> list[tuple[int | None, str | None, str]]:
     return [(problem.line, problem.column, problem.rule) for problem in reading.problems]
+
+
+def test_reading_in_several_threads_changes_nothing_for_who_else_reads_csv() -> None:
+    limit, often = csv.field_size_limit(), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        readers = [Thread(target=lambda: [read(GOOD) for _ in range(300)]) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    finally:
+        sys.setswitchinterval(often)
+
+    assert csv.field_size_limit() == limit
 
 
 def test_a_good_sheet_is_scored() -> None:
