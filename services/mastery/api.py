@@ -57,9 +57,10 @@ async def mastery_of(ask: contract.ByStudents, tx: Read) -> Response:
 @router.post("/evidence:batch-list", response_model=list[contract.EvidencePage])
 async def evidence_of(ask: contract.EvidenceOf, tx: Read) -> Response:
     """Why: a page of each student's evidence, oldest first, with the belief before and after each entry."""
-    sheets = await ledger.evidence_of(tx, ask.students)
     visible = await copies.visible(tx, ask.students)
     students = [student for student in dict.fromkeys(ask.students) if student in visible]
+    # Of these alone: a child who changes schools between the two looks must not be in one answer and not in the other.
+    sheets = await ledger.evidence_of(tx, students)
     forms = await copies.forms(tx, sheets.forms)
     codes = await copies.administration_codes(tx, sheets.administrations)
 
