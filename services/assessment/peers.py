@@ -33,11 +33,15 @@ class Mastery:
         self._client = client
 
     async def competencies(self, identifiers: Collection[str], caller: Caller) -> dict[str, UUID]:
-        """The competencies' ids by CASE identifier; those that do not exist are left out."""
+        """The competencies' ids by CASE identifier as it is asked for; those that do not exist are left out.
+
+        Capitals make no difference to mastery, which answers in the framework's own spelling.
+        """
         found: dict[str, UUID] = {}
         asked = sorted(identifiers)
         for start in range(0, len(asked), _MOST_COMPETENCIES):
             part = asked[start : start + _MOST_COMPETENCIES]
             answer = await self._client.post("/competencies:batch-get", {"identifiers": part}, caller)
-            found.update((each["identifier"], UUID(each["id"])) for each in answer)
+            known = {each["identifier"].lower(): UUID(each["id"]) for each in answer}
+            found.update((name, known[name.lower()]) for name in part if name.lower() in known)
         return found

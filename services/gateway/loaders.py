@@ -88,7 +88,9 @@ class Loaders:
     async def _competencies(self, keys: list[Key]) -> list[mastery.Competency | None]:
         ids, named = _split(keys)
         found = await self._services.mastery.competencies(mastery.ByKeys(ids=ids, identifiers=named), self._caller)
-        return _in_order(keys, ((competency.id, competency.identifier, competency) for competency in found))
+        # Capitals make no difference to mastery, which answers in the framework's own spelling.
+        asked = [key.lower() if isinstance(key, str) else key for key in keys]
+        return _in_order(asked, ((competency.id, competency.identifier.lower(), competency) for competency in found))
 
     async def _administrations(self, keys: list[Key]) -> list[assessment.Administration | None]:
         ids, named = _split(keys)

@@ -83,8 +83,8 @@ def neighbours() -> FastAPI:
             mastery_contract.Competency(
                 id=an_id("competency", each, asking.district), identifier=each, statement="…", code=None, parent=None
             )
-            for each in ask.identifiers
-            if each in (ADD, COUNT)
+            for each in (ADD, COUNT)
+            if each.lower() in {asked.lower() for asked in ask.identifiers}
         ]
 
     return app

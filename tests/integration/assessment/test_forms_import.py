@@ -30,6 +30,17 @@ async def test_forms_and_administrations_are_kept_and_announced(assessment: Asse
     assert await assessment.staged_rows() == 0
 
 
+async def test_a_competency_is_known_in_capitals_too(assessment: AssessmentService) -> None:
+    written = ADD.upper()
+    assert written != ADD
+
+    report = await assessment.knows_forms(forms_file("forms", 0, "items", 0, "competencies", [written]))
+
+    assert report.state == "applied", report.problems
+    form = next(fact for fact in await assessment.announced(pb.FormPublished) if fact.code == "M4-A")
+    assert list(form.items[0].competencies) == [an_id("competency", ADD).bytes]
+
+
 async def test_the_same_file_again_changes_and_announces_nothing(assessment: AssessmentService) -> None:
     await assessment.knows_forms()
     said = len(await assessment.announced(pb.FormPublished)), len(await assessment.announced(pb.AdministrationPlanned))

@@ -115,6 +115,14 @@ class TestAStudent:
         assert [one["competency"]["sourcedId"] for one in shown] == ["case-3", "case-1", "case-0"]
         assert [one["probability"] for one in shown] == [PROBABILITY, PROBABILITY, None]
 
+    async def test_knows_a_competency_by_its_identifier_in_capitals_too(self, asking: Graph) -> None:
+        data = await asking.data(
+            """{ student(id: "sourcedId:student-0-of-class-of-school-1") {
+                 mastery(competencies: ["sourcedId:CASE-3"]) { competency { sourcedId } } } }"""
+        )
+
+        assert [one["competency"]["sourcedId"] for one in data["student"]["mastery"]] == ["case-3"]
+
     async def test_has_no_mastery_of_a_competency_that_does_not_exist(self, asking: Graph) -> None:
         answer = await asking.ask(
             '{ student(id: "sourcedId:student-0-of-class-of-school-1") '

@@ -209,7 +209,8 @@ def _assessment(app: FastAPI, world: World) -> None:
 def _mastery(app: FastAPI, world: World) -> None:
     @app.post("/competencies:batch-get")
     async def competencies(ask: mastery.ByKeys, caller: CallerOf) -> list[mastery.Competency]:
-        return [one for one in world.competencies(caller) if one.id in ask.ids or one.identifier in ask.identifiers]
+        named = {identifier.lower() for identifier in ask.identifiers}
+        return [one for one in world.competencies(caller) if one.id in ask.ids or one.identifier in named]
 
     @app.post("/mastery:batch-list")
     async def of_students(ask: mastery.ByStudents, caller: CallerOf) -> list[mastery.StudentMastery]:
