@@ -82,7 +82,7 @@ class ServiceClient:
             try:
                 try:
                     return await self._http.request(method, path, **how)
-                except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError):
+                except (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError, httpx.ReadError):
                     return await self._http.request(method, path, **how)
             except httpx.TransportError as away:
                 raise errors.Unavailable("A service that is needed does not answer.") from away
