@@ -165,7 +165,7 @@ async def test_a_file_that_is_no_framework_is_refused_even_with_keep_good(master
     assert (await imported(mastery, raw))["state"] == "refused"
 
     kept = await imported(mastery, raw, keep_good=True)
-    assert (kept["state"], counts(kept)[0], kept["problem_count"]) == ("applied", 0, 1)
+    assert (kept["state"], counts(kept)[0], kept["problem_count"]) == ("refused", 0, 1)
     assert await rows(mastery, "frameworks") == []
 
 
