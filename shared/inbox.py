@@ -261,18 +261,24 @@ class Consumer:
             tx.waiting = []
 
     async def redrive(self, *, type_name: str | None = None) -> int:
-        """Hear parked facts again, in order, each key in a transaction of its own; how many took effect."""
-        async with self._database.system() as tx:
-            keys = await tx.fetch(
-                """
-                SELECT type, district, key, min(id) AS first FROM parked
-                WHERE listener = $1 AND ($2::text IS NULL OR type = $2)
-                GROUP BY type, district, key ORDER BY first
-                """,
-                self.name,
-                type_name,
-            )
-        return sum([await self._redrive_key(row["type"], row["district"], row["key"]) for row in keys])
+        """Hear parked facts again, in order, each key in a transaction of its own; how many took effect.
+
+        A fact that came while its key was being redriven was parked behind nothing: those are taken up at the end.
+        """
+        done = 0
+        for only_behind in (False, True):
+            async with self._database.system() as tx:
+                keys = await tx.fetch(
+                    """
+                    SELECT type, district, key, min(id) AS first FROM parked
+                    WHERE listener = $1 AND ($2::text IS NULL OR type = $2)
+                    GROUP BY type, district, key
+                    HAVING NOT $3 OR bool_and(reason = $4) ORDER BY first
+                    """,
+                    self.name, type_name, only_behind, _BEHIND,
+                )  # fmt: skip
+            done += sum([await self._redrive_key(row["type"], row["district"], row["key"]) for row in keys])
+        return done
 
     async def _redrive_key(self, type_name: str, district: UUID, key: bytes) -> int:
         async with self._database.system() as tx:

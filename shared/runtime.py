@@ -55,7 +55,6 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def run(service: Service, bus: Bus, listening: socket.socket) -> None:
     """Serve until cancelled, or until one of its parts fails."""
-    await check_row_level_security(service.database.dsn)
     service.app.state.listens = [type_of(one.event) for one in service.listens]
     server = _Server(
         uvicorn.Config(service.app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
@@ -63,6 +62,7 @@ async def run(service: Service, bus: Bus, listening: socket.socket) -> None:
     consumer = Consumer(service.name, service.database, service.listens, bus)
     serving: asyncio.Task[None] | None = None
     try:
+        await check_row_level_security(service.database.dsn)
         async with asyncio.TaskGroup() as parts:
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             parts.create_task(_until_done(serving, service.name))

@@ -10,6 +10,7 @@ from shared.errors import Invalid, LimitExceeded
 
 _ERRORS_SAID = 5
 _LARGEST_KEPT = 16_000
+_CHARACTERS_KEPT = 500_000  # a syntax tree takes about two hundred times its text
 _GAVE_UP = "Parsing aborted."
 
 
@@ -52,6 +53,7 @@ class Documents:
         self._schema = schema
         self._size = size
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -64,8 +66,10 @@ class Documents:
         document = self._fresh(text)
         if len(text) <= _LARGEST_KEPT:
             self._kept[text] = document
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+            self._characters += len(text)
+            while len(self._kept) > self._size or self._characters > _CHARACTERS_KEPT:
+                forgotten, _ = self._kept.popitem(last=False)
+                self._characters -= len(forgotten)
         return document
 
     def _fresh(self, text: str) -> Document:

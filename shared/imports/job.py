@@ -1,6 +1,8 @@
 """One import: its bytes, what was found in it, and how far it is."""
 
 import asyncio
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,13 +11,23 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+import psutil
 from pydantic import BaseModel
 
 from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.errors import NotFound
 
+_SPOOL = "trellis-import-"
 _MOST_FINDINGS = 1_000
+
+
+def _sweep_spools() -> None:
+    """Remove what a killed process left behind: a spooled upload holds people's names."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SPOOL}*"):
+        owner = folder.name.removeprefix(_SPOOL).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class NoSuchImport(NotFound):
@@ -98,7 +110,8 @@ class Job:
     @asynccontextmanager
     async def spool(self) -> AsyncIterator[Path]:
         """The whole upload as a file, for formats that are read from their end."""
-        with tempfile.TemporaryDirectory(prefix="trellis-import-") as folder:
+        _sweep_spools()
+        with tempfile.TemporaryDirectory(prefix=f"{_SPOOL}{os.getpid()}-") as folder:
             path = Path(folder) / "upload"
             with path.open("wb") as file:
                 async for piece in self.chunks():

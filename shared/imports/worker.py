@@ -150,8 +150,11 @@ class Imports:
             await asyncio.sleep(0.5)
             if job.done != shown:
                 shown = job.done
-                async with job.transaction() as tx:
-                    await job.save(tx, "validating")
+                try:
+                    async with job.transaction() as tx:
+                        await job.save(tx, "validating")
+                except Exception as wrong:
+                    log.warning("progress not shown", service=self._database.name, reason=type(wrong).__name__)
 
     async def _merge(self, job: Job, importer: Importer, cursor: int) -> None:
         at: int | None = cursor

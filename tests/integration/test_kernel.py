@@ -1,9 +1,12 @@
 """The kernel's promises, on real PostgreSQL."""
 
 import asyncio
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -401,3 +404,22 @@ async def test_the_start_up_check_refuses_what_would_leak(
 
     with pytest.raises(migrate.NotSafe, match=said):
         await migrate.check_row_level_security(database.dsn)
+
+
+async def test_what_a_killed_import_spooled_is_removed_by_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await dead.wait()
+    left, alive = tmp_path / f"trellis-import-{dead.pid}-x", tmp_path / "trellis-import-1-x"
+    left.mkdir()
+    alive.mkdir()
+    job = Job(uuid4(), "lines", Caller.system(DISTRICT, "test"), False, database)
+
+    async with job.spool() as path:
+        there = path.exists()
+
+    assert there
+    assert not left.exists()
+    assert alive.exists()

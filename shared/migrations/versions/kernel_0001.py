@@ -56,7 +56,7 @@ def upgrade() -> None:
             since timestamptz NOT NULL DEFAULT now()
         )
     """)
-    op.execute("CREATE INDEX waiting_needs ON waiting (listener, district, needs)")
+    op.execute("CREATE INDEX waiting_needs ON waiting (listener, needs, id)")
     op.execute("""
         CREATE TABLE parked (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
