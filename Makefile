@@ -48,8 +48,10 @@ test: setup-dev ## Run every test that needs no Kafka and no long time
 test-kafka: setup-dev ## Run the tests on a real Kafka broker (Java 17 and Maven)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "kafka and not long"
 
-test-all: setup-dev ## Run everything at full size, with the repetitions
-	$(BIN)/python -m pytest -m "kafka or not kafka"
+test-all: setup-dev ## Run the long tests, at full size with the repetitions, and write docs/test-report.md
+	@mkdir -p build
+	$(BIN)/python -m pytest -m long -o junit_logging=system-out --junitxml=build/test-all.xml; \
+	  outcome=$$?; $(BIN)/python -m tests.report build/test-all.xml docs/test-report.md; exit $$outcome
 
 check: setup-dev ## Format, lint, types, boundaries, proto, schema: nothing is written
 	$(BIN)/ruff format --check .
