@@ -1,5 +1,6 @@
 """The roster put together: settings in, a service out."""
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.roster import api
@@ -18,11 +19,15 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRELLIS_ROSTER_", frozen=True, extra="ignore")
 
+    rows_at_once: int = Field(
+        default=10_000, ge=100, le=100_000, description="Rows an import merges in one transaction"
+    )
+
 
 def build(settings: Settings) -> Service:
     """The roster service, ready to run."""
     database = Database(settings.database_url, name="roster", pool_size=settings.pool_size)
-    imports = Imports(database, [RosterImport()])
+    imports = Imports(database, [RosterImport(rows_at_once=settings.rows_at_once)])
     app = build_app(
         name="roster",
         database=database,

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -16,7 +17,7 @@ import pytest
 
 from deploy import children
 from deploy.cli.demo import DemoFiles, write_demo
-from deploy.cli.door import Door, DoorError
+from deploy.cli.door import Door
 from deploy.cli.load import Kind
 from tests.e2e.harness import Platform, ask_everything, differences, district, load_file, start, students_of
 from tests.e2e.recompute import recompute
@@ -25,9 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
 STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "2500"))
 KILLS = 3
 DEADLINE_SECONDS = 300.0
-PLACED = "trellis.events.roster.v1.StudentsPlaced"
 SCORED = "trellis.events.assessment.v1.AttemptsScored"
-ANNOUNCED = "SELECT COALESCE(sum(facts), 0)::bigint FROM outbox WHERE type = $1 AND district = $2"
 HEARD = """
     SELECT COALESCE(sum(inbox.facts), 0)::bigint FROM inbox
     WHERE type = $1 AND listener = 'mastery' AND cause = $2
@@ -37,7 +36,10 @@ HEARD = """
 @pytest.fixture(scope="module")
 async def platform(homes: Path, java: None) -> AsyncIterator[Platform]:
     """One platform for all the kills, with a broker of its own."""
-    small = {"TRELLIS_FACTS_PER_BATCH": "300"}  # many steps, so that a kill finds something half done
+    small = {
+        "TRELLIS_FACTS_PER_BATCH": "300",
+        "TRELLIS_ROSTER_ROWS_AT_ONCE": "300",
+    }  # many steps, so that a kill finds something half done
     started = await asyncio.to_thread(start, "kafka", homes / "kills", environ=small)
     yield started
     await asyncio.to_thread(started.stop)
@@ -70,6 +72,9 @@ class Counter:
 
     async def now(self) -> int:
         return int(await self._connection.fetchval(self._sql, *self._about))
+
+    async def close(self) -> None:
+        await self._connection.close()
 
     async def reach(self, count: int) -> int:
         """Wait until so much is committed; how much it was then."""
@@ -145,31 +150,27 @@ async def test_a_roster_survives_three_kills_on_its_way(platform: Platform, tmp_
 
     async with district(platform, f"killed-roster-{seed}") as door:
         accepted = await door.send(Kind.ROSTER, files.roster, sent=lambda _: None)
-        for state in ("validating", "merging", "applied"):
-            where = await reached(door, str(accepted["id"]), state)
-            await kill(platform, "roster")
-            print(f"killed roster while {where}")  # noqa: T201  # for the report
+        merged, rows = await rows_merged(platform, UUID(str(accepted["id"]).partition("-")[2]))
+        shares = await killed_on_the_way(platform, "roster", merged, rows, random.Random(seed))
         report = await door.wait(str(accepted["id"]), lambda _: None)
         for kind, file in ((Kind.FRAMEWORK, files.framework), (Kind.FORMS, files.forms), (Kind.ANSWERS, files.answers)):
             assert (await load_file(door, kind, file))["state"] == "applied"
         told = await ask_everything(door, files.roster)
+        await merged.close()
 
     assert report["state"] == "applied"
+    assert report["counts"]["added"] == rows
     assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
+    assert sum(0.1 <= share <= 0.9 for share in shares) >= 2
 
 
-async def reached(door: Door, import_id: str, state: str) -> str:
-    """Wait until the import is in this state, or past it; where it is then. The service may be away for a while."""
-    order = ["receiving", "staged", "validating", "merging", "applied"]
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            report = await door.report(import_id)
-        except DoorError as away:
-            if away.status != 503:
-                raise
-        else:
-            if order.index(report["state"]) >= order.index(state):
-                return f"{report['state']}, {report['done']} of {report['total']}"
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"the import was never {state}")
+async def rows_merged(platform: Platform, import_id: UUID) -> tuple[Counter, int]:
+    """How many rows of a roster are merged, and of how many; once it has been found good."""
+    connection = await database_of(platform, "roster")
+    district_id = await connection.fetchval("SELECT district_id FROM stage.queue WHERE import_id = $1", import_id)
+    await connection.execute("SELECT set_config('app.district', $1, false)", str(district_id))
+    merging = Counter(connection, "SELECT count(*) FROM imports WHERE id = $1 AND state = 'merging'", import_id)
+    await merging.reach(1)
+    rows = await connection.fetchval("SELECT total FROM imports WHERE id = $1", import_id)
+    done = "SELECT CASE state WHEN 'merging' THEN done ELSE total END FROM imports WHERE id = $1"
+    return Counter(connection, done, import_id), int(rows)
