@@ -19,6 +19,7 @@ from services.roster.domain.people import School, Section, Student
 from services.roster.store import SOURCE
 from services.roster.tables import Class, CrosswalkEntry, Org, Person
 from shared.db import Transaction
+from shared.errors import Invalid
 
 _Row = TypeVar("_Row")
 
@@ -65,6 +66,10 @@ def _name_of(row_id: Mapped[UUID]) -> ScalarSelect[str]:
     )
 
 
+class CursorGone(Invalid):
+    """What this cursor points at is no longer there to be seen; begin with the first page."""
+
+
 async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
     """The organisations asked for, as far as the caller may see them."""
     sql = select(
@@ -108,7 +113,9 @@ _CLASSES_OF = """
 async def classes_of_schools(
     tx: Transaction, schools: Sequence[UUID], first: int, after: UUID | None
 ) -> list[Page[Section]]:
-    """A page of each school's classes, by title and id."""
+    """A page of each school's classes, by title and id. Raises CursorGone."""
+    if after is not None and not await tx.fetchval("SELECT EXISTS (SELECT FROM classes WHERE id = $1)", after):
+        raise CursorGone
     rows = await tx.fetch(_CLASSES_OF, schools, first, after)
     found: dict[UUID, list[Section]] = {school: [] for school in schools}
     for row in rows:
@@ -140,7 +147,9 @@ _STUDENTS_OF = """
 async def students_of_classes(
     tx: Transaction, classes: Sequence[UUID], first: int, after: UUID | None
 ) -> list[Page[Student]]:
-    """A page of each class's students who are enrolled today, by family name, given name and id."""
+    """A page of each class's students who are enrolled today, by family name, given name and id. Raises CursorGone."""
+    if after is not None and not await tx.fetchval("SELECT EXISTS (SELECT FROM people WHERE id = $1)", after):
+        raise CursorGone
     rows = await tx.fetch(_STUDENTS_OF, classes, first, after)
     found: dict[UUID, list[Student]] = {section: [] for section in classes}
     for row in rows:

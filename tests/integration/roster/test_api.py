@@ -89,6 +89,18 @@ class TestByParents:
         assert seen == ["s000", "s002", "s004", "s006", "s008", "s010", "s012"]
         assert pages == 3
 
+    @pytest.mark.parametrize(
+        ("path", "parent"), [("classes", ("org", "north")), ("students", ("class", "class-north"))]
+    )
+    async def test_a_cursor_whose_row_is_out_of_sight_is_refused_rather_than_ending_the_list(
+        self, roster: RosterService, path: str, parent: tuple[str, str]
+    ) -> None:
+        await roster.load(a_roster(students=14).zip())
+        gone = str(an_id("user", "never-there"))
+
+        with pytest.raises(Invalid, match="begin with the first page"):
+            await roster.ask(f"/{path}:batch-list", {"parents": [str(an_id(*parent))], "first": 3, "after": gone})
+
     async def test_each_parent_has_a_page_of_its_own_in_the_order_asked(self, roster: RosterService) -> None:
         await roster.load(a_roster(students=6).zip())
         parents = [str(an_id("class", name)) for name in ("class-south", "class-north", "no-such-class")]
