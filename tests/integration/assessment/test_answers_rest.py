@@ -204,7 +204,7 @@ async def test_administrations_by_key_and_by_page(assessment: AssessmentService)
 async def test_a_new_placement_replaces_the_old_one(assessment: AssessmentService) -> None:
     await furnished(assessment)
 
-    await assessment.places("ada", ("south", None, None), ("east", TODAY + 1, None))
+    await assessment.places("ada", ("south", None, None), ("east", TODAY + 2, None))
 
     assert set(await assessment.abilities("ada", "ben", caller=a_caller(schools=["north"]))) == set()
     assert set(await assessment.abilities("ada", "ben", caller=a_caller(schools=["south"]))) == {"ada", "ben"}

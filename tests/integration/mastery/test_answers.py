@@ -114,7 +114,7 @@ async def test_a_school_sees_the_students_placed_there_today(mastery: MasterySer
 async def test_a_placement_replaces_what_was_known_of_the_student(mastery: MasteryService) -> None:
     await furnished(mastery)
 
-    await mastery.places(a_placement("ada", ("south", None, None), ("west", None, TODAY + 1)))
+    await mastery.places(a_placement("ada", ("south", None, None), ("west", None, TODAY + 2)))
 
     assert set(await mastery.mastery_of("ada", caller=a_caller(schools=["north"]))) == set()
     assert set(await mastery.mastery_of("ada", caller=a_caller(schools=["west"]))) == {"ada"}
