@@ -39,8 +39,8 @@ def start(command: list[str], uid: int, gid: int) -> "subprocess.Popen[bytes]":
     ask_kernel = die_with_parent(os.getpid())
     nothing = subprocess.DEVNULL
     if uid < 0:
-        return subprocess.Popen(command, stdin=nothing, stdout=2, preexec_fn=ask_kernel)  # noqa: S603
-    return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(command, stdin=nothing, stdout=2, preexec_fn=ask_kernel)  # noqa: S603  # the server, from our own arguments
+    return subprocess.Popen(  # noqa: S603  # the server, from our own arguments
         command, stdin=nothing, stdout=2, preexec_fn=ask_kernel, user=uid, group=gid, extra_groups=[]
     )
 

@@ -161,14 +161,14 @@ def _can_run(binaries: Path, account: Account) -> bool:
 
 def call(command: list[str], account: Account) -> None:
     """Runs one of PostgreSQL's programs to its end, as this account."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603  # initdb, from our own arguments
         command,
         cwd="/",
         env=environment(),
         capture_output=True,
         text=True,
         check=False,
-        **account.spawn,  # type: ignore[call-overload]
+        **account.spawn,  # type: ignore[call-overload]  # its keys are the call's own
     )
     if done.returncode != 0:
         raise PostgresFailed(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")

@@ -73,7 +73,7 @@ def _fetch(maven: str) -> None:
     shutil.rmtree(LIBS, ignore_errors=True)
     command = [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
     command += ["-DincludeScope=runtime", f"-DoutputDirectory={LIBS}"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, check=False)  # noqa: S603
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, check=False)  # noqa: S603  # our own words
     if answer.returncode != 0:
         raise NoJars(f"Maven did not fetch the broker's jars: {(answer.stdout + answer.stderr).strip()[-2000:]}")
     shutil.copyfile(HERE / "pom.xml", LIBS / ".complete")
@@ -170,7 +170,7 @@ class Broker:
         command = [java, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_classpath(libs)]
         command += ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster]
         command += ["-c", str(self._properties)]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False)  # noqa: S603
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False)  # noqa: S603  # our own words
         if answer.returncode != 0:
             raise BrokerDied(f"Kafka's storage was not formatted: {(answer.stdout + answer.stderr).strip()[-2000:]}")
 

@@ -109,7 +109,7 @@ async def places(tx: Transaction, import_id: UUID, file: File, findings: Finding
                 WHERE import_id = $1 AND metadata ? '{name}'
             )""",
             [import_id],
-            lambda value, name=name, meant=meant: Finding(  # type: ignore[misc]
+            lambda value, name=name, meant=meant: Finding(  # type: ignore[misc]  # the defaults only bind the loop's names
                 file.csv, None, f"metadata.{name}", value, f"metadata-{name}",
                 f"Kept as it is among the metadata, and not used: it is not {meant}.", repaired=True,
             ),
