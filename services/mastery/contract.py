@@ -85,3 +85,43 @@ class EvidenceCount(BaseModel):
 
     sheets: int
     entries: int
+
+
+class AreasOf(BaseModel):
+    """Ask for the latest snapshot of many organisations (schools, or what they are part of).
+
+    `within` None means every competency of the snapshot; else these and all that are below them in their frameworks.
+    """
+
+    organisations: list[UUID] = Field(max_length=10_000)
+    within: list[UUID] | None = Field(default=None, max_length=1_000)
+
+
+class AreaFigures(BaseModel):
+    """What a snapshot says of one organisation and one competency.
+
+    `learners` are those with evidence; `strength` is the mean probability of mastery among them, `need` the share who
+    have probably not mastered it (probability below .5), both rounded to hundredths and need held between .05 and .95.
+    All three are None when `suppressed`.
+    """
+
+    competency: UUID
+    learners: int | None
+    strength: float | None
+    need: float | None
+    suppressed: bool
+
+
+class OrganisationAreas(BaseModel):
+    """One organisation's figures, ordered by the competencies' code and id."""
+
+    organisation: UUID
+    snapshot_at: datetime
+    areas: list[AreaFigures]
+
+
+class Snapshot(BaseModel):
+    """The state of the district's snapshots: when the latest was taken, and whether another is asked for."""
+
+    taken_at: datetime | None
+    due_at: datetime | None

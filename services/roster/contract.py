@@ -21,7 +21,10 @@ class ByParents(BaseModel):
 
 
 class School(BaseModel):
-    """An organisation that teaches: `type` is the OneRoster orgType, `sector` is district, charter or private."""
+    """An organisation: `type` is the OneRoster orgType, `sector` is district, charter or private.
+
+    `parent` is the organisation it is part of.
+    """
 
     id: UUID
     sourced_id: str
@@ -30,6 +33,15 @@ class School(BaseModel):
     sector: str | None
     latitude: float | None
     longitude: float | None
+    parent: UUID | None
+
+
+class Organisation(BaseModel):
+    """Where an organisation stands in the district's tree; `type` is the OneRoster orgType."""
+
+    id: UUID
+    parent: UUID | None
+    type: str
 
 
 class Class(BaseModel):

@@ -310,6 +310,7 @@ class Attempt(_message.Message):
     STANDARD_ERROR_FIELD_NUMBER: _builtins.int
     PARAMETER_VERSION_FIELD_NUMBER: _builtins.int
     ENGINE_VERSION_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     student: _builtins.bytes
     attempt: _builtins.bytes
@@ -331,6 +332,8 @@ class Attempt(_message.Message):
     standard_error: _builtins.float
     parameter_version: _builtins.str
     engine_version: _builtins.str
+    withdrawn: _builtins.bool
+    """The sheet was taken back: nothing of it counts from this version on."""
     def __init__(
         self,
         *,
@@ -348,10 +351,11 @@ class Attempt(_message.Message):
         standard_error: _builtins.float | None = ...,
         parameter_version: _builtins.str = ...,
         engine_version: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ability", b"_ability", "_standard_error", b"_standard_error", "ability", b"ability", "standard_error", b"standard_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ability", b"_ability", "_standard_error", b"_standard_error", "ability", b"ability", "administration", b"administration", "attempt", b"attempt", "completed_at", b"completed_at", "engine_version", b"engine_version", "form", b"form", "id", b"id", "modality", b"modality", "parameter_version", b"parameter_version", "purpose", b"purpose", "scores", b"scores", "standard_error", b"standard_error", "student", b"student", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ability", b"_ability", "_standard_error", b"_standard_error", "ability", b"ability", "administration", b"administration", "attempt", b"attempt", "completed_at", b"completed_at", "engine_version", b"engine_version", "form", b"form", "id", b"id", "modality", b"modality", "parameter_version", b"parameter_version", "purpose", b"purpose", "scores", b"scores", "standard_error", b"standard_error", "student", b"student", "version", b"version", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ability: _TypeAlias = _typing.Literal["ability"]  # noqa: Y015
     _WhichOneofArgType__ability: _TypeAlias = _typing.Literal["_ability", b"_ability"]  # noqa: Y015
