@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlmodel import Field, SQLModel
@@ -109,14 +109,17 @@ class Placement(Base, table=True):
 
 
 class Sheet(Base, table=True):
-    """The ledger of evidence: an attempt's latest version. `completed_at` in microseconds since 1970 UTC."""
+    """The ledger of evidence: an attempt's latest version. `completed_at` in microseconds since 1970 UTC.
+
+    An attempt is one student's for good (its id is made from theirs), so the key begins with the student: it finds an
+    attempt as well as everything of a student. What is `withdrawn` stays, to be no evidence.
+    """
 
     __tablename__ = "sheets"
-    __table_args__ = (Index("sheets_student", "district_id", "student_id"),)
 
     district_id: UUID = Field(primary_key=True)
+    student_id: UUID = Field(primary_key=True)
     attempt_id: UUID = Field(primary_key=True)
-    student_id: UUID
     administration_id: UUID
     form_id: UUID
     completed_at: int = Field(sa_type=BigInteger)
@@ -124,6 +127,7 @@ class Sheet(Base, table=True):
     modality: int = Field(sa_type=SmallInteger)
     purpose: int = Field(sa_type=SmallInteger)
     scores: bytes = Field(sa_type=LargeBinary)
+    withdrawn: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class Mastery(Base, table=True):

@@ -47,7 +47,12 @@ async def record(tx: Transaction, scored: Sheets) -> Recorded:
     there = {
         row["attempt_id"].bytes: row
         for row in await tx.fetch(
-            "SELECT attempt_id, student_id, version FROM sheets WHERE attempt_id = ANY ($1::uuid[])", ids(latest)
+            """
+            SELECT attempt_id, version FROM unnest($1::uuid[], $2::uuid[]) AS heard (student_id, attempt_id)
+            JOIN sheets USING (student_id, attempt_id)
+            """,
+            ids(scored.students[row] for row in latest.values()),
+            ids(latest),
         )
     }
     new, corrections, corrected = [], [], set()
@@ -57,9 +62,7 @@ async def record(tx: Transaction, scored: Sheets) -> Recorded:
             new.append(row)
         elif known["version"] < scored.versions[row]:
             corrections.append(row)
-            corrected |= {known["student_id"].bytes, scored.students[row]}
-    if moved := corrected.difference(scored.students):
-        await hold(tx, moved)
+            corrected.add(scored.students[row])
     await _save(tx, scored.take(sorted(new + corrections, key=lambda row: scored.attempts[row])))
     return Recorded(scored.take(new), corrected)
 
@@ -78,10 +81,10 @@ async def _save(tx: Transaction, sheets: Sheets) -> None:
             $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::integer[], $7::smallint[], $8::smallint[],
             $9::bytea[]
         )
-        ON CONFLICT (district_id, attempt_id) DO UPDATE SET
-            student_id = excluded.student_id, administration_id = excluded.administration_id,
-            form_id = excluded.form_id, completed_at = excluded.completed_at, version = excluded.version,
-            modality = excluded.modality, purpose = excluded.purpose, scores = excluded.scores
+        ON CONFLICT (district_id, student_id, attempt_id) DO UPDATE SET
+            administration_id = excluded.administration_id, form_id = excluded.form_id,
+            completed_at = excluded.completed_at, version = excluded.version, modality = excluded.modality,
+            purpose = excluded.purpose, scores = excluded.scores
         WHERE kept.version < excluded.version
         """,
         ids(sheets.attempts),

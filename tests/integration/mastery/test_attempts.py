@@ -183,19 +183,6 @@ async def test_a_correction_that_takes_all_evidence_away_is_announced_as_none_le
     assert await mastery.mastery_of("ada") == {"ada": {}}
 
 
-async def test_a_correction_that_belongs_to_another_student_moves_the_evidence(mastery: MasteryService) -> None:
-    await mastery.knows(FORM)
-    await mastery.scored(an_attempt("ada", "A", [1, 1, 1], 10))
-    moved = an_attempt("ada", "A", [1, 1, 1], 10, version=2)
-    moved.student = an_id("ben")
-
-    await mastery.scored(moved)
-
-    found = await mastery.mastery_of("ada", "ben")
-    assert (found["ada"], set(found["ben"])) == ({}, {"add", "sub"})
-    assert await mastery.count() == (1, 3)
-
-
 async def test_two_districts_in_one_batch_stay_apart(mastery: MasteryService) -> None:
     both = (DISTRICT, OTHER_DISTRICT)
     for district in both:
