@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.roster import contract
-from services.roster.domain.people import School, Section, Student
+from services.roster.domain.people import Organisation, School, Section, Student
 from services.roster.store import reading
 from shared.http import Read
 
@@ -17,6 +17,13 @@ async def schools(ask: contract.ByKeys, tx: Read) -> list[contract.School]:
     """Schools by id or sourcedId."""
     tx.caller.need(_SCOPE)
     return [wire_school(one) for one in await reading.list_schools(tx, reading.Keys(ask.ids, ask.sourced_ids))]
+
+
+@router.post("/organisations:tree")
+async def organisations(tx: Read) -> list[contract.Organisation]:
+    """Every active organisation of the district and what it is part of; for those who count by it."""
+    tx.caller.need(_SCOPE)
+    return [wire_organisation(one) for one in await reading.list_organisations(tx)]
 
 
 @router.post("/classes:batch-get")
@@ -71,7 +78,12 @@ def wire_school(school: School) -> contract.School:
         sector=school.sector,
         latitude=school.latitude,
         longitude=school.longitude,
+        parent=school.parent,
     )
+
+
+def wire_organisation(organisation: Organisation) -> contract.Organisation:
+    return contract.Organisation(id=organisation.id, parent=organisation.parent, type=organisation.type)
 
 
 def wire_class(section: Section) -> contract.Class:

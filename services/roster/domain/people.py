@@ -15,6 +15,16 @@ class School:
     sector: str | None
     latitude: float | None
     longitude: float | None
+    parent: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Where an organisation stands in the district's tree."""
+
+    id: UUID
+    parent: UUID | None
+    type: str
 
 
 @dataclass(frozen=True, slots=True)

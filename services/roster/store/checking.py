@@ -6,10 +6,12 @@ the row estimates of a stage that was filled a moment ago: nested loops are off.
 
 # ruff: noqa: S608  # the names put into SQL are constants of ours
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from uuid import UUID
 
+from services.roster.domain.coordinates import Spot, swapped
 from services.roster.domain.findings import TOLD_OF_A_KIND, Finding, Findings
 from services.roster.domain.layout import SECTORS, Column, File, Kind
 from services.roster.store import SOURCE, STAGES, TABLES, TYPES
@@ -85,6 +87,7 @@ async def periods(tx: Transaction, import_id: UUID, file: File, findings: Findin
 
 async def places(tx: Transaction, import_id: UUID, file: File, findings: Findings) -> None:
     """Sector, latitude and longitude leave an organisation's metadata for columns of their own, if they make sense."""
+    exchanged = await _swapped(tx, import_id, file, findings)
     sectors = ", ".join(f"'{sector}'" for sector in sorted(SECTORS))
     wanted = {
         "sector": (f"lower(value) IN ({sectors})", "lower(value)", "district, charter or private"),
@@ -92,13 +95,15 @@ async def places(tx: Transaction, import_id: UUID, file: File, findings: Finding
         "longitude": (_between(180), "value", "degrees from -180 to 180"),
     }
     for name, (is_fine, read, meant) in wanted.items():
+        told_already = exchanged if name != "sector" else []
         await tx.run(
             f"""
             UPDATE stage.orgs s SET {name} = {read}, metadata = s.metadata - '{name}'
             FROM (SELECT pos, metadata ->> '{name}' AS value FROM stage.orgs WHERE import_id = $1) AS v
-            WHERE s.import_id = $1 AND s.pos = v.pos AND {is_fine}
+            WHERE s.import_id = $1 AND s.pos = v.pos AND s.pos <> ALL ($2::bigint[]) AND {is_fine}
             """,
             import_id,
+            told_already,
         )
         await _tell(
             tx,
@@ -106,9 +111,9 @@ async def places(tx: Transaction, import_id: UUID, file: File, findings: Finding
             f"""
             marked AS (
                 SELECT line, metadata ->> '{name}' AS value FROM stage.orgs
-                WHERE import_id = $1 AND metadata ? '{name}'
+                WHERE import_id = $1 AND pos <> ALL ($2::bigint[]) AND metadata ? '{name}'
             )""",
-            [import_id],
+            [import_id, told_already],
             lambda value, name=name, meant=meant: Finding(  # type: ignore[misc]  # the defaults only bind the loop's names
                 file.csv, None, f"metadata.{name}", value, f"metadata-{name}",
                 f"Kept as it is among the metadata, and not used: it is not {meant}.", repaired=True,
@@ -116,8 +121,36 @@ async def places(tx: Transaction, import_id: UUID, file: File, findings: Finding
         )  # fmt: skip
 
 
+_DEGREES = "'^[-+]?[0-9]{1,3}([.][0-9]*)?$'"
+
+
 def _between(limit: int) -> str:
-    return f"CASE WHEN value ~ '^[-+]?[0-9]{{1,3}}([.][0-9]*)?$' THEN abs(value::float8) <= {limit} ELSE false END"
+    return f"CASE WHEN value ~ {_DEGREES} THEN abs(value::float8) <= {limit} ELSE false END"
+
+
+async def _swapped(tx: Transaction, import_id: UUID, file: File, findings: Findings) -> list[int]:
+    """The rows whose latitude and longitude have changed places, each of them told."""
+    rows = await tx.fetch(
+        f"""
+        SELECT pos, line, said.latitude, said.longitude, type = 'school' AS is_school
+        FROM stage.orgs, LATERAL (
+            SELECT metadata ->> 'latitude' AS latitude, metadata ->> 'longitude' AS longitude) AS said
+        WHERE import_id = $1 AND NOT refused AND said.latitude ~ {_DEGREES} AND said.longitude ~ {_DEGREES}
+        ORDER BY pos
+        """,
+        import_id,
+    )
+    spots = [Spot(float(row["latitude"]), float(row["longitude"]), row["is_school"]) for row in rows]
+    found = [rows[at] for at in await asyncio.to_thread(swapped, spots)]
+    for row in found:
+        findings.add(
+            Finding(
+                file.csv, row["line"], "metadata.latitude", row["latitude"], "coordinates-swapped",
+                f"Kept as they are among the metadata, and not used: latitude {row['latitude']} and longitude "
+                f"{row['longitude']} seem to have changed places. Exchange them.", repaired=True,
+            )
+        )  # fmt: skip
+    return [row["pos"] for row in found]
 
 
 async def references(

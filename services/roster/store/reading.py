@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
-from services.roster.domain.people import School, Section, Student
+from services.roster.domain.people import Organisation, School, Section, Student
 from services.roster.store import SOURCE
 from services.roster.tables import Class, CrosswalkEntry, Org, Person
 from shared.db import Transaction
@@ -74,9 +74,22 @@ async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
     """The organisations asked for, as far as the caller may see them."""
     sql = select(
         col(Org.id), _name_of(col(Org.id)), col(Org.name), col(Org.type),
-        col(Org.sector), col(Org.latitude), col(Org.longitude),
+        col(Org.sector), col(Org.latitude), col(Org.longitude), col(Org.parent_id),
     ).where(keys.of(col(Org.id), "org"))  # fmt: skip
     return [School(*row) for row in await tx.session.execute(sql)]
+
+
+async def list_organisations(tx: Transaction) -> list[Organisation]:
+    """Every active organisation of the district, parents that are not active left out; by id."""
+    tx.caller.need_whole_district()
+    rows = await tx.fetch(
+        """
+        SELECT o.id, p.id AS parent, o.type
+        FROM orgs o LEFT JOIN orgs p ON p.id = o.parent_id AND p.status = 'active'
+        WHERE o.status = 'active' ORDER BY o.id
+        """
+    )
+    return [Organisation(row["id"], row["parent"], row["type"]) for row in rows]
 
 
 async def list_classes(tx: Transaction, keys: Keys) -> list[Section]:

@@ -10,6 +10,7 @@ from tests.integration.roster.conftest import OTHER_DISTRICT, RosterService, a_c
 
 ROUTES: list[tuple[str, dict[str, Any]]] = [
     ("/schools:batch-get", {"ids": []}),
+    ("/organisations:tree", {}),
     ("/classes:batch-get", {"ids": []}),
     ("/students:batch-get", {"ids": []}),
     ("/classes:batch-list", {"parents": [], "first": 1}),
@@ -37,6 +38,7 @@ class TestByKeys:
         assert north == {
             "id": str(an_id("org", "north")), "sourced_id": "north", "name": "School north", "type": "school",
             "sector": "charter", "latitude": 40.5, "longitude": -73.9,
+            "parent": str(an_id("org", "district")),
         }  # fmt: skip
 
     async def test_ids_and_sourced_ids_find_the_same(self, roster: RosterService) -> None:
@@ -70,6 +72,42 @@ class TestByKeys:
     async def test_more_than_ten_thousand_keys_are_refused(self, roster: RosterService) -> None:
         with pytest.raises(Invalid):
             await roster.ask("/students:batch-get", {"sourced_ids": ["x"] * 10_001})
+
+
+class TestTheTreeOfOrganisations:
+    async def test_every_active_organisation_names_what_it_is_part_of(self, roster: RosterService) -> None:
+        await roster.load(a_roster().zip())
+
+        found = await roster.ask("/organisations:tree", {})
+
+        district = str(an_id("org", "district"))
+        assert sorted(found, key=lambda one: one["id"]) == sorted(
+            [
+                {"id": district, "parent": None, "type": "district"},
+                {"id": str(an_id("org", "north")), "parent": district, "type": "school"},
+                {"id": str(an_id("org", "south")), "parent": district, "type": "school"},
+            ],
+            key=lambda one: str(one["id"]),
+        )
+
+    async def test_what_is_closed_is_neither_there_nor_anyones_parent(self, roster: RosterService) -> None:
+        files = a_roster().put("orgs", "district,,,The District", "district,tobedeleted,,The District")
+        await roster.load(files.zip())
+
+        found = await roster.ask("/organisations:tree", {})
+
+        assert {(one["id"], one["parent"]) for one in found} == {
+            (str(an_id("org", "north")), None), (str(an_id("org", "south")), None)
+        }  # fmt: skip
+
+    async def test_a_key_of_named_schools_does_not_get_it(self, roster: RosterService) -> None:
+        with pytest.raises(Forbidden, match="whole district"):
+            await roster.ask("/organisations:tree", {}, a_caller(schools=("north",)))
+
+    async def test_another_district_has_its_own(self, roster: RosterService) -> None:
+        await roster.load(a_roster().zip())
+
+        assert await roster.ask("/organisations:tree", {}, a_caller(OTHER_DISTRICT)) == []
 
 
 class TestByParents:

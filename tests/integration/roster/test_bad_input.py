@@ -136,6 +136,39 @@ async def test_a_problem_is_located_and_nothing_is_applied(lasting_roster: Roste
     assert await roster.staged_rows() == 0
 
 
+async def test_swapped_coordinates_are_told_and_not_used(roster: RosterService) -> None:
+    files = a_roster().put(
+        "orgs", "north,school,S0,district,charter,40.5,-73.9", "north,school,S0,district,charter,-73.9,40.5"
+    )
+
+    report = await roster.load(files.zip())
+
+    assert report.state == "applied"
+    (repair,) = report.repairs
+    assert (repair.file, repair.line, repair.column, repair.value, repair.rule) == (
+        "orgs.csv", 3, "metadata.latitude", "-73.9", "coordinates-swapped"
+    )  # fmt: skip
+    assert "latitude -73.9 and longitude 40.5" in repair.remedy
+    placed = await roster.look("SELECT name, sector, latitude, longitude, metadata FROM orgs WHERE type = 'school'")
+    assert {row["name"]: (row["sector"], row["latitude"], row["longitude"]) for row in placed} == {
+        "School north": ("charter", None, None), "School south": ("charter", 40.5, -73.9)
+    }  # fmt: skip
+    (kept,) = [row["metadata"] for row in placed if row["name"] == "School north"]
+    assert (kept["latitude"], kept["longitude"]) == ("-73.9", "40.5")
+
+
+async def test_a_latitude_beyond_the_pole_is_told_once(roster: RosterService) -> None:
+    files = a_roster()
+    files.put("orgs", "north,school,S0,district,charter,40.5,-73.9", "north,school,S0,district,charter,-122.4,37.8")
+    files.put("orgs", "south,school,S1,district,charter,40.5,-73.9", "south,school,S1,district,charter,200,37.8")
+
+    report = await roster.load(files.zip())
+
+    assert [(one.line, one.column, one.rule) for one in report.repairs] == [
+        (3, "metadata.latitude", "coordinates-swapped"), (4, "metadata.latitude", "metadata-latitude")
+    ]  # fmt: skip
+
+
 async def test_after_the_fix_only_what_changed_is_changed(roster: RosterService) -> None:
     await roster.load(a_roster().zip())
     changed = a_roster().put("users", "Given0,Family000", "Ada,Family000")
