@@ -25,10 +25,11 @@ from deploy.cli.door import Door, DoorError, Report, opened
 from deploy.cli.load import Kind, Load, load
 from deploy.home import Home, HomeFailed, locked
 from deploy.postgres import PostgresFailed, PostgresSettings, Server, running
-from deploy.provision import RoleTooStrong, ServiceDatabase, provision
+from deploy.provision import SERVICES, RoleTooStrong, ServiceDatabase, provision
 from services.assessment import main as assessment
 from services.gateway import main as gateway
 from services.mastery import main as mastery
+from services.partnership import main as partnership
 from services.roster import main as roster
 from shared import runtime, telemetry
 from shared.bus.embedded import EmbeddedBus
@@ -217,7 +218,7 @@ async def _services(
 ) -> AsyncIterator[Sequence[Service]]:
     """Every service behind a port of its own, on one bus; stopped together, before their database is."""
     async with AsyncExitStack() as kept:
-        sockets = {name: kept.enter_context(runtime.bind(HOST, 0)) for name in ("roster", "assessment", "mastery")}
+        sockets = {name: kept.enter_context(runtime.bind(HOST, 0)) for name in SERVICES if name != "gateway"}
         urls = {f"{name}_url": f"http://{HOST}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
         compute = Compute()
         kept.callback(compute.close)
@@ -245,6 +246,7 @@ def build(
         roster.build(roster.Settings(**told("roster"))),
         assessment.build(assessment.Settings(**told("assessment")), compute),
         mastery.build(mastery.Settings(**told("mastery")), compute),
+        partnership.build(partnership.Settings(**told("partnership"))),
         gateway.build(
             gateway.Settings(
                 **told("gateway", key_pepper=home.secrets.key_pepper, operator_secret=home.secrets.operator_secret)

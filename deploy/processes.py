@@ -41,7 +41,7 @@ RESTART_SECONDS = (0.5, 2.0, 10.0, 30.0)
 CALM_SECONDS = 300.0
 LOOK_SECONDS = 0.5
 KEEPER = "keeper.json"
-IN_ORDER = ("gateway", "mastery", "assessment", "roster", "kafka")
+IN_ORDER = ("gateway", "partnership", "mastery", "assessment", "roster", "kafka")
 """How they are stopped: who asks before who is asked, who publishes before the bus."""
 
 Tell = Callable[[str], None]

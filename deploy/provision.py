@@ -15,7 +15,7 @@ import asyncpg
 
 from shared import migrate
 
-SERVICES = ("roster", "assessment", "mastery", "gateway")
+SERVICES = ("roster", "assessment", "mastery", "partnership", "gateway")
 
 
 class RoleTooStrong(Exception):

@@ -61,11 +61,15 @@ def build(name: str) -> Service:
             from services.mastery import main as mastery
 
             return mastery.build(mastery.Settings())
+        case "partnership":
+            from services.partnership import main as partnership
+
+            return partnership.build(partnership.Settings())
         case "gateway":
             from services.gateway import main as gateway
 
             return gateway.build(gateway.Settings())
-    raise LookupError(f"there is no service {name}; roster, assessment, mastery and gateway are")
+    raise LookupError(f"there is no service {name}; roster, assessment, mastery, partnership and gateway are")
 
 
 async def serve(name: str, host: str, port: int) -> None:

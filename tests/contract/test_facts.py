@@ -21,6 +21,9 @@ EVENTS = [
     "trellis.events.assessment.v1.AdministrationPlanned",
     "trellis.events.assessment.v1.AttemptsScored",
     "trellis.events.mastery.v1.MasteryChanged",
+    "trellis.events.partnership.v1.WillingnessDeclared",
+    "trellis.events.partnership.v1.PartnershipsProposed",
+    "trellis.events.partnership.v1.ProposalsAnswered",
 ]
 
 

@@ -21,7 +21,7 @@ from shared.db import Database
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("roster", "assessment", "mastery", "gateway")
+SERVICES = ("roster", "assessment", "mastery", "partnership", "gateway")
 KERNEL = re.compile(r"outbox.*|inbox|parked|waiting|positions|imports|import_findings|alembic_version")
 
 

@@ -11,7 +11,7 @@ from deploy.topics import Declared, declared, topics
 from shared.events import BUCKETS, type_of
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("roster", "assessment", "mastery")
+SERVICES = ("roster", "assessment", "mastery", "partnership")
 
 
 def files() -> Iterator[FileDescriptor]:

@@ -10,6 +10,7 @@ from deploy import processes, service
 from services.assessment import main as assessment
 from services.gateway import main as gateway
 from services.mastery import main as mastery
+from services.partnership import main as partnership
 from services.roster import main as roster
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
@@ -17,6 +18,7 @@ PAGES: dict[str, Sequence[type[BaseSettings]]] = {
     "roster": [roster.Settings],
     "assessment": [assessment.Settings],
     "mastery": [mastery.Settings],
+    "partnership": [partnership.Settings],
     "gateway": [gateway.Settings],
     "Every process on Kafka": [service.ProcessSettings, service.KafkaSettings],
     "`make up`": [processes.Surroundings],

@@ -1,0 +1,5 @@
+"""What partnership answers over REST, as its contract says."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

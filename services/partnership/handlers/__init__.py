@@ -1,0 +1,1 @@
+"""What can happen, one function or class each: load, decide, save, announce."""

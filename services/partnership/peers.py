@@ -1,0 +1,1 @@
+"""What partnership asks of the other services, in plain JSON of their contracts."""
