@@ -80,6 +80,9 @@ class Mastery:
     async def evidence(self, ask: mastery.EvidenceOf, caller: Caller) -> list[mastery.EvidencePage]:
         return _EVIDENCE.validate_python(await self.client.post("/evidence:batch-list", ask, caller))
 
+    async def evidence_count(self, caller: Caller) -> mastery.EvidenceCount:
+        return mastery.EvidenceCount.model_validate(await self.client.get("/evidence:count", caller))
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -11,6 +11,7 @@ from services.gateway.graph.classes import Class, page_of_classes
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.connections import After, Connection, First, Node, connection
 from services.gateway.graph.ids import Kind, NoSuchNode, cursor_of, read_id, read_node_id, row_after
+from services.gateway.graph.ledger import Ledger
 from services.gateway.graph.schools import School
 from services.gateway.graph.students import Student
 from services.gateway.loaders import Key
@@ -59,6 +60,11 @@ class Query:
                 return await _administration(info, key)
             case _:
                 assert_never(kind)
+
+    @strawberry.field(description="How much evidence there is.")
+    async def ledger(self, info: Info) -> Ledger | None:
+        info.context.need_diagnostic("mastery:read")
+        return Ledger.of(await info.context.services.mastery.evidence_count(info.context.caller))
 
     @strawberry.field(description="The administrations of tests, by opening.")
     async def administrations(self, info: Info, first: First, after: After = None) -> Connection[Administration] | None:
