@@ -1,7 +1,7 @@
 """Questions about competencies, mastery and evidence, many at once. Routes parse, call, answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from services.mastery import contract, events
 from services.mastery.domain.history import History, histories
 from services.mastery.domain.ledger import Sheets
 from services.mastery.domain.skills import Competency
-from services.mastery.domain.standing import beliefs_in
+from services.mastery.domain.standing import Standing, beliefs_in, ids_in, in_columns
 from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.store import copies, frameworks, ledger, mastery
 from shared.http import Read
@@ -35,23 +35,56 @@ async def competencies(ask: contract.ByKeys, tx: Read) -> list[contract.Competen
 @router.post("/mastery:batch-list", response_model=list[contract.StudentMastery])
 async def mastery_of(ask: contract.ByStudents, tx: Read) -> Response:
     """What these students are believed to know; students the caller may not see are left out."""
-    standings = await mastery.list_standings(tx, ask.students)
-    visible = await copies.visible(tx, ask.students)
-    believed = {student: beliefs_in(standing) for student, standing in standings.items()}
-    if ask.competencies is None:
-        order = await _in_order(tx, {UUID(bytes=one) for beliefs in believed.values() for one in beliefs})
-    else:
-        order = ask.competencies
+    standings = await mastery.visible_standings(tx, ask.students)
+    order, _ = await _vocabulary(tx, ask, standings.values())
     keys = [(str(competency), competency.bytes) for competency in order]
     answer, said = [], Said()
     for student in dict.fromkeys(ask.students):
-        if student in visible:
-            beliefs = believed.get(student, {})
+        if student in standings:
+            standing = standings[student]
+            beliefs = beliefs_in(standing) if standing is not None else {}
             asked = keys if ask.competencies is not None else [key for key in keys if key[1] in beliefs]
             answer.append(
                 {"student": student, "mastery": [_mastery(one, beliefs.get(key), said) for one, key in asked]}
             )
     return _json(answer)
+
+
+@router.post("/mastery:columns", response_model=contract.MasteryColumns)
+async def mastery_columns(ask: contract.ByStudents, tx: Read) -> Response:
+    """The same in columns: what a class page needs of mastery, with the competencies described, in one answer."""
+    standings = await mastery.visible_standings(tx, ask.students)
+    order, known = await _vocabulary(tx, ask, standings.values())
+    order = list(dict.fromkeys(order))
+    students = [student for student in dict.fromkeys(ask.students) if student in standings]
+    place = {competency.bytes: position for position, competency in enumerate(order)}
+    columns = in_columns([standings[student] for student in students], place)
+    return _json(
+        {
+            "model_version": _VERSION,
+            "competencies": [str(one) for one in order],
+            "known": [
+                {
+                    "id": str(one.id),
+                    "identifier": one.identifier,
+                    "statement": one.statement,
+                    "code": one.code,
+                    "parent": None if one.parent is None else str(one.parent),
+                }
+                for one in known
+            ],
+            "students": [
+                {
+                    "student": student,
+                    "places": places,
+                    "probabilities": probabilities,
+                    "evidence_counts": counts,
+                    "last_evidence": last,
+                }
+                for student, (places, probabilities, counts, last) in zip(students, columns, strict=True)
+            ],
+        }
+    )
 
 
 @router.post("/evidence:batch-list", response_model=list[contract.EvidencePage])
@@ -94,11 +127,22 @@ def wire(competency: Competency) -> contract.Competency:
     )
 
 
-async def _in_order(tx: Read, competencies: Iterable[UUID]) -> list[UUID]:
-    """By code and id; those without a code last."""
-    wanted = list(competencies)
-    codes: Mapping[UUID, str | None] = await frameworks.codes(tx, wanted)
-    return sorted(wanted, key=lambda one: (codes.get(one) or _LAST, one))
+async def _vocabulary(
+    tx: Read, ask: contract.ByStudents, standings: Iterable[Standing | None]
+) -> tuple[list[UUID], list[Competency]]:
+    """The competencies of an answer, and what is known of them.
+
+    They come as they were asked for; else all there is evidence for, by code and id, those without a code last.
+    """
+    wanted = ask.competencies
+    if wanted is None:
+        layouts = {standing.competencies for standing in standings if standing is not None}
+        wanted = [UUID(bytes=one) for one in {one for layout in layouts for one in ids_in(layout)}]
+    known = await frameworks.competencies(tx, wanted, ())
+    if ask.competencies is None:
+        codes = {one.id: one.code for one in known}
+        wanted.sort(key=lambda one: (codes.get(one) or _LAST, one))
+    return wanted, known
 
 
 class Said:

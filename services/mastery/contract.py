@@ -50,6 +50,34 @@ class StudentMastery(BaseModel):
     mastery: list[Mastery]
 
 
+class StudentColumns(BaseModel):
+    """One student's mastery in parallel columns: only what there is evidence for, the rest is unknown and not zero.
+
+    `places` are positions (from 0) in the vocabulary of the answer, rising; `last_evidence` in microseconds since 1970
+    UTC.
+    """
+
+    student: UUID
+    places: list[int]
+    probabilities: list[float]
+    evidence_counts: list[int]
+    last_evidence: list[int]
+
+
+class MasteryColumns(BaseModel):
+    """The same as a list of `StudentMastery`, for a fraction of the cost.
+
+    `competencies` is the vocabulary: what was asked for, each once, or all with evidence, ordered by code and
+    id. `known` describes those of them that are in a framework here. `students` come as they were asked for; those the
+    caller may not see are left out.
+    """
+
+    model_version: str
+    competencies: list[UUID]
+    known: list[Competency]
+    students: list[StudentColumns]
+
+
 class EvidenceOf(BaseModel):
     """Ask for a page of each student's evidence; `after` is the number of entries already seen."""
 

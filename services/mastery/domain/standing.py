@@ -84,7 +84,7 @@ def study(
     before = [standings.get(student) for student in students]
     vocabulary = Vocabulary.of(
         [one for form in set(sheets.forms) for one in forms[form].aligned_competencies]
-        + [one for layout in {stands.competencies for stands in before if stands} for one in _ids(layout)]
+        + [one for layout in {stands.competencies for stands in before if stands} for one in ids_in(layout)]
     )
     stored = unpack(before, vocabulary)
     goes_on = np.array([student in continuing for student in students], dtype=np.bool_)
@@ -117,7 +117,7 @@ def unpack(standings: Sequence[Standing | None], vocabulary: Vocabulary) -> Beli
     for row, stands in known:
         columns = layouts.get(stands.competencies)
         if columns is None:
-            columns = layouts[stands.competencies] = [vocabulary.index[one] for one in _ids(stands.competencies)]
+            columns = layouts[stands.competencies] = [vocabulary.index[one] for one in ids_in(stands.competencies)]
         base = row * len(vocabulary)
         pairs += [base + column for column in columns]
     return Beliefs(
@@ -155,11 +155,45 @@ def pack(beliefs: Beliefs, through: Sequence[Place], vocabulary: Vocabulary, mod
 
 def beliefs_in(standing: Standing) -> dict[bytes, tuple[float, int, int]]:
     """Probability, count and time of the last evidence (microseconds), by competency."""
-    ids = _ids(standing.competencies)
+    ids = ids_in(standing.competencies)
     probabilities = struct.unpack(f"<{len(ids)}d", standing.probabilities)
     counts = struct.unpack(f"<{len(ids)}i", standing.counts)
     last = struct.unpack(f"<{len(ids)}q", standing.last_evidence)
     return dict(zip(ids, zip(probabilities, counts, last, strict=True), strict=True))
+
+
+def in_columns(
+    standings: Sequence[Standing | None], place: Mapping[bytes, int]
+) -> list[tuple[list[int], list[float], list[int], list[int]]]:
+    """Each standing's places in a vocabulary (rising), probabilities, counts and times of the last evidence.
+
+    `place` says where each competency is in the vocabulary; what it does not name is left out. Students who know about
+    the same competencies share the work of finding them.
+    """
+    layouts: dict[bytes, tuple[int, list[int], list[int]]] = {b"": (0, [], [])}
+    columns = []
+    for stands in standings:
+        layout = b"" if stands is None else stands.competencies
+        if layout not in layouts:
+            ids = ids_in(layout)
+            inside = sorted((place[one], position) for position, one in enumerate(ids) if one in place)
+            layouts[layout] = len(ids), [at for at, _ in inside], [position for _, position in inside]
+        size, places_, chosen = layouts[layout]
+        if stands is None or not chosen:
+            columns.append(([], [], [], []))
+            continue
+        probabilities = struct.unpack(f"<{size}d", stands.probabilities)
+        counts = struct.unpack(f"<{size}i", stands.counts)
+        last = struct.unpack(f"<{size}q", stands.last_evidence)
+        columns.append(
+            (
+                places_,
+                [probabilities[position] for position in chosen],
+                [counts[position] for position in chosen],
+                [last[position] for position in chosen],
+            )
+        )
+    return columns
 
 
 def _changes(changed: Beliefs, students: Sequence[bytes], vocabulary: Vocabulary) -> list[Change]:
@@ -180,5 +214,6 @@ def _bounds(beliefs: Beliefs, students: int, vocabulary: Vocabulary) -> "np.typi
     return np.searchsorted(beliefs.pair, np.arange(students + 1) * len(vocabulary))
 
 
-def _ids(packed: bytes) -> list[bytes]:
+def ids_in(packed: bytes) -> list[bytes]:
+    """The competencies of a packed column."""
     return [packed[at : at + _ID] for at in range(0, len(packed), _ID)]

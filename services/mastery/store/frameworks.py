@@ -4,11 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 import orjson
-from sqlalchemy import ColumnElement, Uuid, any_, literal
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import col, select
 
-from services.mastery import tables
 from services.mastery.domain.framework import Package, same_identifier
 from services.mastery.domain.skills import Competency
 from shared.db import Transaction
@@ -207,23 +203,14 @@ async def merge(tx: Transaction, import_id: UUID, counts: Counts) -> None:
 async def competencies(tx: Transaction, wanted: Iterable[UUID], identifiers: Iterable[str]) -> list[Competency]:
     """The competencies with these ids or CASE identifiers, for any caller who may read students or their mastery."""
     tx.caller.need_any("mastery:read", "roster:read")
-    ids = {*wanted, *(competency_id(tx.caller.district, identifier) for identifier in identifiers)}
-    chosen = select(tables.Competency).where(_among(ids)).order_by(col(tables.Competency.id))
-    return [
-        Competency(id=row.id, identifier=row.identifier, statement=row.statement, code=row.code, parent=row.parent_id)
-        for row in (await tx.session.execute(chosen)).scalars()
-    ]
-
-
-async def codes(tx: Transaction, wanted: Iterable[UUID]) -> dict[UUID, str | None]:
-    """The codes of the competencies among these ids that are here."""
-    chosen = select(tables.Competency.id, tables.Competency.code).where(_among(wanted))
-    return {row.id: row.code for row in await tx.session.execute(chosen)}
-
-
-def _among(wanted: Iterable[UUID]) -> ColumnElement[bool]:
-    """One parameter however many ids; `IN` would make one of each."""
-    return col(tables.Competency.id) == any_(literal(list(wanted), ARRAY(Uuid)))
+    named = (competency_id(tx.caller.district, identifier) for identifier in identifiers)
+    rows = await tx.fetch(
+        """
+        SELECT id, identifier, statement, code, parent_id FROM competencies WHERE id = ANY ($1::uuid[]) ORDER BY id
+        """,
+        list({*wanted, *named}),
+    )
+    return [Competency(*row) for row in rows]
 
 
 def _json(value: object) -> str:

@@ -21,12 +21,22 @@ async def standings(tx: Transaction, students: Collection[bytes]) -> dict[bytes,
     return {row["student_id"].bytes: _standing(row) for row in rows}
 
 
-async def list_standings(tx: Transaction, students: Collection[UUID]) -> dict[UUID, Standing]:
-    """Where these students stand, for a caller who wants to teach them."""
+async def visible_standings(tx: Transaction, students: Collection[UUID]) -> dict[UUID, Standing | None]:
+    """Where those of these students stand whom the caller may see, to teach them; None without a single sheet.
+
+    A caller for named schools sees the students placed there today; one for a district all that are known.
+    """
     tx.caller.need("mastery:read")
     tx.caller.refuse_accountability()
-    found = await standings(tx, [student.bytes for student in students])
-    return {UUID(bytes=student): standing for student, standing in found.items()}
+    rows = await tx.fetch(
+        f"""
+        SELECT asked, mastery.* FROM unnest($1::uuid[]) AS asked
+        LEFT JOIN (SELECT {_COLUMNS} FROM mastery) mastery ON mastery.student_id = asked
+        WHERE mastery.student_id IS NOT NULL OR EXISTS (SELECT FROM placements WHERE placements.student_id = asked)
+        """,  # noqa: S608  # a constant
+        students,
+    )
+    return {row["asked"]: None if row["student_id"] is None else _standing(row) for row in rows}
 
 
 async def save(tx: Transaction, students: Sequence[bytes], stands: Sequence[Standing]) -> None:

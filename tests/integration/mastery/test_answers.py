@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.mastery import contract
+from services.mastery import contract, events
 from shared.auth import Caller, Purpose
 from shared.db import Database
 from shared.errors import Forbidden, Invalid
@@ -100,6 +100,75 @@ async def test_competencies_come_as_they_were_asked_for(mastery: MasteryService)
     assert answered[0].last_evidence_at == datetime(1970, 1, 1, 0, 0, 0, 10, tzinfo=UTC)
 
 
+async def columns_of(
+    mastery: MasteryService, *students: str, competencies: list[str] | None = None, caller: Caller | None = None
+) -> contract.MasteryColumns:
+    asked = {
+        "students": [str(a_uuid(student)) for student in students],
+        "competencies": None if competencies is None else [str(a_uuid(one)) for one in competencies],
+    }
+    found = await mastery.client.post("/mastery:columns", asked, caller or a_caller())
+    return contract.MasteryColumns.model_validate(found)
+
+
+async def a_framework(mastery: MasteryService, **codes: str | None) -> None:
+    """Competencies that are in a framework here, with their codes."""
+    async with mastery.database.transaction(Caller.system(DISTRICT, "test")) as tx:
+        for name, code in codes.items():
+            await tx.run(
+                "INSERT INTO competencies SELECT $1, $2, $1, $3, $4, $5, NULL, true, '{}'",
+                DISTRICT, a_uuid(name), name, f"Can {name}", code,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("competencies", [None, ["sub", "mul", "add"]])
+async def test_columns_say_what_the_list_says(mastery: MasteryService, competencies: list[str] | None) -> None:
+    await a_framework(mastery, add="2", sub="1")
+    await furnished(mastery)
+    await mastery.knows(a_form("M", [["mul"], ["add"]]))
+    await mastery.scored(an_attempt("ben", "M", [1, 254], 5))
+    everyone = ("ben", "nobody", "ada", "ben")
+    asked = {
+        "students": [str(a_uuid(one)) for one in everyone],
+        "competencies": None if competencies is None else [str(a_uuid(one)) for one in competencies],
+    }
+    listed = await mastery.client.post("/mastery:batch-list", asked, a_caller())
+
+    answer = await columns_of(mastery, *everyone, competencies=competencies)
+
+    assert answer.competencies == [a_uuid(one) for one in competencies or ("sub", "add", "mul")]
+    assert {(one.id, one.statement, one.code) for one in answer.known} == {
+        (a_uuid("add"), "Can add", "2"),
+        (a_uuid("sub"), "Can sub", "1"),
+    }
+    assert [student.student for student in answer.students] == [a_uuid("ben"), a_uuid("ada")]
+    for student, expected in zip(answer.students, listed, strict=True):
+        named = contract.StudentMastery.model_validate(expected)
+        cells = zip(
+            [answer.competencies[place] for place in student.places],
+            student.probabilities,
+            student.evidence_counts,
+            [events.moment(one) for one in student.last_evidence],
+            strict=True,
+        )
+        assert student.student == named.student
+        assert list(cells) == [
+            (one.competency, one.probability, one.evidence_count, one.last_evidence_at)
+            for one in named.mastery
+            if one.evidence_count
+        ]
+
+
+async def test_columns_leave_what_is_unknown_out_and_name_a_competency_once(mastery: MasteryService) -> None:
+    await furnished(mastery)
+    await mastery.places(a_placement("new", ("north", None, None)))
+
+    answer = await columns_of(mastery, "new", "ada", competencies=["mul", "add", "add"])
+
+    assert answer.competencies == [a_uuid("mul"), a_uuid("add")]
+    assert [(one.student, one.places) for one in answer.students] == [(a_uuid("new"), []), (a_uuid("ada"), [1])]
+
+
 async def test_a_school_sees_the_students_placed_there_today(mastery: MasteryService) -> None:
     await furnished(mastery)
     everyone = ("ada", "ben", "eve")
@@ -107,6 +176,9 @@ async def test_a_school_sees_the_students_placed_there_today(mastery: MasterySer
     for schools, seen in ((["north"], {"ada"}), (["south", "north"], {"ada", "ben"}), (["west"], set()), ([], set())):
         caller = a_caller(schools=schools)
         assert set(await mastery.mastery_of(*everyone, caller=caller)) == seen
+        columns = await columns_of(mastery, *everyone, caller=caller)
+        assert {one.student for one in columns.students} == {a_uuid(one) for one in seen}
+        assert bool(columns.competencies) == bool(seen)
         assert set(await mastery.evidence_of(*everyone, caller=caller)) == seen
         assert await mastery.count(caller) == (len(seen), 4 * len(seen))
 
@@ -127,11 +199,12 @@ async def test_another_district_sees_nothing(mastery: MasteryService) -> None:
     stranger = a_caller(OTHER_DISTRICT)
 
     assert await mastery.mastery_of("ada", caller=stranger) == {}
+    assert (await columns_of(mastery, "ada", caller=stranger)).students == []
     assert await mastery.evidence_of("ada", caller=stranger) == {}
     assert await mastery.count(stranger) == (0, 0)
 
 
-@pytest.mark.parametrize("path", ["/mastery:batch-list", "/evidence:batch-list", "/evidence:count"])
+@pytest.mark.parametrize("path", ["/mastery:batch-list", "/mastery:columns", "/evidence:batch-list", "/evidence:count"])
 async def test_no_diagnostic_result_is_given_for_accountability_or_without_the_scope(
     mastery: MasteryService, path: str
 ) -> None:
