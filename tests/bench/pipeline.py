@@ -78,19 +78,16 @@ async def load(platform: Platform, key: str, files: Material) -> Run:
         begun = time.perf_counter()
         accepted = await door.send("answers", files.answers, sent=lambda _: None)
         phases["received"] = time.perf_counter() - begun
-        watching = asyncio.create_task(_watch(door, str(accepted["id"]), begun, phases))
+        await _applied(door, str(accepted["id"]), begun, phases)
         while not await _arrived(door, files):
-            if watching.done() and watching.exception() is not None:
-                await watching
             assert time.perf_counter() - begun < PATIENCE_SECONDS, "the sheets did not arrive"
             await asyncio.sleep(LOOK_SECONDS)
         seconds = time.perf_counter() - begun
-        await watching
         phases["readable"] = seconds
         return Run(files.sheets, seconds, phases, meter.spent(platform).since(before), await meter.statements(platform))
 
 
-async def _watch(door: Door, import_id: str, begun: float, phases: dict[str, float]) -> None:
+async def _applied(door: Door, import_id: str, begun: float, phases: dict[str, float]) -> None:
     while True:
         report = await door.report(import_id)
         state = str(report["state"])
