@@ -171,7 +171,7 @@ def in_columns(
     the same competencies share the work of finding them.
     """
     layouts: dict[bytes, tuple[int, list[int], list[int]]] = {b"": (0, [], [])}
-    columns = []
+    columns: list[tuple[list[int], list[float], list[int], list[int]]] = []
     for stands in standings:
         layout = b"" if stands is None else stands.competencies
         if layout not in layouts:
