@@ -17,6 +17,10 @@ from shared import errors, telemetry
 from shared.auth import Caller, Tokens
 
 
+class MayHaveHappened(errors.Unavailable):
+    """No answer came in time: what was asked for may have happened. Look before asking for it again."""
+
+
 class ServiceClient:
     """Asks one service. Errors come back as the same classes the service raised."""
 
@@ -38,6 +42,21 @@ class ServiceClient:
         content = body.model_dump_json().encode() if isinstance(body, BaseModel) else orjson.dumps(body)
         headers = self._headers(caller) | {"content-type": "application/json"}
         return self._answer(await self._ask("POST", path, headers=headers, content=content))
+
+    async def send(self, path: str, body: BaseModel | dict[str, Any], caller: Caller) -> Any:
+        """Have something changed; the parsed answer. Never tried again: MayHaveHappened when no answer says whether."""
+        content = body.model_dump_json().encode() if isinstance(body, BaseModel) else orjson.dumps(body)
+        headers = self._headers(caller) | {"content-type": "application/json"}
+        with telemetry.span(f"ask {path}"):
+            try:
+                response = await self._http.post(path, headers=headers, content=content)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as away:  # nothing was sent
+                raise errors.Unavailable("A service that is needed does not answer; nothing was changed.") from away
+            except httpx.TransportError as unknown:
+                raise MayHaveHappened from unknown
+        if response.is_server_error and response.status_code != errors.Unavailable.status:
+            raise MayHaveHappened  # it broke, before its commit or after it
+        return self._answer(response)
 
     async def get(self, path: str, caller: Caller, **params: Any) -> Any:
         return self._answer(await self._ask("GET", path, headers=self._headers(caller), params=params))
@@ -99,6 +118,7 @@ def error_of(response: httpx.Response) -> errors.TrellisError:
     try:
         problem = orjson.loads(response.content)
         kind = errors.BY_CODE[problem["code"]]
-        return kind(problem["detail"])
+        about = {"field": problem["field"]} if "field" in problem else {}
+        return kind(problem["detail"], **about)
     except (ValueError, KeyError, TypeError):
         return errors.Unavailable("A service that is needed could not answer.")

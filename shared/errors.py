@@ -9,7 +9,8 @@ TrellisError
 ├── LimitExceeded      more than is allowed at once                     429
 └── Unavailable        something it needs is away; try again            503
 
-A service subclasses these, and the docstring is the message.
+A service subclasses these, and the docstring is the message. Which field of what was sent is to blame is said by the
+detail `field`, where one is; it travels to whoever asked.
 """
 
 from typing import Any, ClassVar

@@ -116,7 +116,8 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(TrellisError)
     async def said(_request: Request, wrong: TrellisError) -> JSONResponse:
-        return problem(wrong.status, wrong.code, wrong.message)
+        about = {"field": wrong.detail["field"]} if "field" in wrong.detail else {}
+        return problem(wrong.status, wrong.code, wrong.message, **about)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(_request: Request, wrong: RequestValidationError) -> JSONResponse:

@@ -44,7 +44,7 @@ async def service(database: Database) -> AsyncIterator[ServiceClient]:
     @router.post("/conflict")
     async def conflict(tx: Write) -> None:
         tx.announce(roster.StudentsPlaced, [roster.Placement(id=uuid7().bytes, student=b"s" * 16)])
-        raise Conflict("It was there before.")
+        raise Conflict("It was there before.", field="place")
 
     @router.post("/write-while-reading")
     async def write_while_reading(tx: Read) -> None:
@@ -72,10 +72,13 @@ async def test_a_reply_means_the_transaction_has_committed(service: ServiceClien
     assert await announced(database) == 1
 
 
-async def test_an_error_rolls_back_and_keeps_its_class_and_words(service: ServiceClient, database: Database) -> None:
-    with pytest.raises(Conflict, match="It was there before"):
+async def test_an_error_rolls_back_and_keeps_its_class_words_and_field(
+    service: ServiceClient, database: Database
+) -> None:
+    with pytest.raises(Conflict, match="It was there before") as refused:
         await service.post("/conflict", {}, CALLER)
 
+    assert refused.value.detail == {"field": "place"}
     assert await announced(database) == 0
 
 
