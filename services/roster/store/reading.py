@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, any_, cast, func, select, union
+from sqlalchemy import ColumnElement, ScalarSelect, Text, any_, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlalchemy.orm import Mapped
@@ -40,16 +40,25 @@ class Keys:
     ids: Sequence[UUID] = ()
     sourced_ids: Sequence[str] = ()
 
-    def of(self, row_id: Mapped[UUID], type: str) -> ColumnElement[bool]:
-        """The condition that a row of this type is asked for."""
+    async def rows(self, tx: Transaction, type: str) -> list[UUID]:
+        """The ids of the rows of this type that are asked for.
+
+        Found before the rows are read, and given as values: joined to the rows, the planner takes the set for a large
+        one and reads the whole table.
+        """
+        if not self.sourced_ids:
+            return list(self.ids)
         named = select(col(CrosswalkEntry.row_id)).where(
             col(CrosswalkEntry.source) == SOURCE,
             col(CrosswalkEntry.type) == type,
             col(CrosswalkEntry.end_on).is_(None),
             col(CrosswalkEntry.sourced_id) == any_(cast(self.sourced_ids, ARRAY(Text))),
         )
-        # One set of ids, not an OR of two: that would be a scan of the whole table.
-        return row_id.in_(union(select(func.unnest(cast(self.ids, ARRAY(Uuid)))), named))
+        return [*self.ids, *(await tx.session.scalars(named))]
+
+
+def _among(row_id: Mapped[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
+    return row_id == any_(cast(ids, ARRAY(Uuid)))
 
 
 def _name_of(row_id: Mapped[UUID]) -> ScalarSelect[str]:
@@ -75,7 +84,7 @@ async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
     sql = select(
         col(Org.id), _name_of(col(Org.id)), col(Org.name), col(Org.type),
         col(Org.sector), col(Org.latitude), col(Org.longitude), col(Org.parent_id),
-    ).where(keys.of(col(Org.id), "org"))  # fmt: skip
+    ).where(_among(col(Org.id), await keys.rows(tx, "org")))  # fmt: skip
     return [School(*row) for row in await tx.session.execute(sql)]
 
 
@@ -96,7 +105,7 @@ async def list_classes(tx: Transaction, keys: Keys) -> list[Section]:
     """The classes asked for, as far as the caller may see them."""
     sql = select(
         col(Class.id), _name_of(col(Class.id)), col(Class.title), col(Class.school_id)
-    ).where(keys.of(col(Class.id), "class"))  # fmt: skip
+    ).where(_among(col(Class.id), await keys.rows(tx, "class")))  # fmt: skip
     return [Section(*row) for row in await tx.session.execute(sql)]
 
 
@@ -104,7 +113,7 @@ async def list_students(tx: Transaction, keys: Keys) -> list[Student]:
     """The students asked for, as far as the caller may see them."""
     sql = select(
         col(Person.id), _name_of(col(Person.id)), col(Person.given_name), col(Person.family_name)
-    ).where(col(Person.is_student), keys.of(col(Person.id), "user"))  # fmt: skip
+    ).where(col(Person.is_student), _among(col(Person.id), await keys.rows(tx, "user")))  # fmt: skip
     return [Student(*row) for row in await tx.session.execute(sql)]
 
 
