@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from deploy.cli.demo.bank import ADMINISTRATIONS, Bank, Floats, Form
 from deploy.cli.demo.people import School, Section
-
-WIDTH = 3
-"""The longest response in characters."""
+from deploy.cli.demo.sheets import Block, Cells
 
 _MODALITIES = np.array(["in person", "remote", "paper"])
 _LOCAL = timezone(timedelta(hours=-4))
@@ -21,45 +19,15 @@ _CHECKED = (4, 5, 6)
 _ABSENT, _OMITTED, _STOPPED, _NEVER_BEGAN, _LOST_PAGE = 0.03, 0.02, 0.04, 0.003, 0.01
 
 
-class _Cells:
-    """A form's possible cells as fixed-width bytes, so that a block of sheets is one array look-up.
-
-    `texts` has shape (items, cells, WIDTH + 1): padded with NUL, each with its comma. The last three of every item are
-    omitted, not reached and not presented.
-    """
-
-    def __init__(self, form: Form) -> None:
-        most = max(sum(map(len, item.cells)) for item in form.items)
-        self.texts = np.zeros((len(form.items), most + 3, WIDTH + 1), dtype=np.uint8)
-        self.first = np.zeros((len(form.items), 5), dtype=np.int64)
-        self.count = np.ones((len(form.items), 5), dtype=np.int64)
-        self.omitted, self.not_reached, self.not_presented = most, most + 1, most + 2
-        for row, item in enumerate(form.items):
-            flat = [cell for cells in item.cells for cell in cells]
-            starts = np.cumsum([0, *map(len, item.cells)])
-            self.first[row, : len(item.cells)] = starts[:-1]
-            self.count[row, : len(item.cells)] = [len(cells) for cells in item.cells]
-            flat += [""] * (most - len(flat)) + ["-", "/", ""]
-            for column, cell in enumerate(flat):
-                text = cell.encode()
-                self.texts[row, column, : len(text)] = list(text)
-                self.texts[row, column, WIDTH] = ord(",")
-
-
 class Answers:
-    """Writes the rows of answers.csv, school by school."""
+    """The answer sheets of a district, school by school."""
 
     def __init__(self, bank: Bank, seed: int) -> None:
         self._bank = bank
         self._seed = seed
-        self._cells = {form.code: _Cells(form) for form in (*bank.forms.values(), bank.check)}
+        self._cells = {form.code: Cells(form) for form in (*bank.forms.values(), bank.check)}
 
-    def header(self) -> bytes:
-        """The first line."""
-        fixed = ("administration", "student", "form", "completed_at", "modality")
-        return (",".join((*fixed, *self._bank.columns)) + "\n").encode()
-
-    def school(self, school: School, sections: list[Section]) -> Iterator[bytes]:
+    def school(self, school: School, sections: list[Section]) -> Iterator[Block]:
         """A school's sheets: the two diagnostics of each section, and the later check of some."""
         rng = np.random.default_rng([self._seed, 5, school.number])
         for grade in school.grades:
@@ -94,23 +62,24 @@ class Answers:
         day: datetime,
         section: NDArray[np.int64],
         there: NDArray[np.bool_],
-    ) -> bytes:
+    ) -> Block:
         cells = self._cells[form.code]
         picked = self._responses(rng, form, cells, ability)
-        block = cells.texts[np.arange(len(form.items)), picked].reshape(len(names), -1)
-        before = "," * form.first_column
-        after = b"," * (len(self._bank.columns) - form.first_column - len(form.items))
         minutes = rng.integers(30, 70, size=len(names)) + 75 * (section % 4)
         seconds = (minutes * 60 + rng.integers(60, size=len(names))).tolist()
-        times = {s: (day + timedelta(seconds=s)).isoformat() for s in set(seconds)}
-        lines: list[bytes] = []
-        for row in np.flatnonzero(there).tolist():
-            start = f"{administration},{names[row]},{form.code},{times[seconds[row]]},{how[row]},{before}"
-            answers = block[row].tobytes().translate(None, b"\0")
-            lines.append(start.encode() + (answers + after)[:-1] + b"\n")
-        return b"".join(lines)
+        times = {s: day + timedelta(seconds=s) for s in set(seconds)}
+        present = np.flatnonzero(there).tolist()
+        return Block(
+            administration,
+            form,
+            cells,
+            students=[names[row] for row in present],
+            completed=[times[seconds[row]] for row in present],
+            modality=[str(how[row]) for row in present],
+            picked=picked[present],
+        )
 
-    def _responses(self, rng: np.random.Generator, form: Form, cells: _Cells, ability: Floats) -> NDArray[np.int64]:
+    def _responses(self, rng: np.random.Generator, form: Form, cells: Cells, ability: Floats) -> NDArray[np.int64]:
         """Which cell each student puts for each item: shape (students, items)."""
         shape = (len(ability), len(form.items))
         chance = rng.random(shape)

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from deploy.cli.demo.bank import GROWTH, TESTED
 from deploy.cli.demo.names import FAMILY, GIVEN, place
 
-SCHOOL_SIZE = 400
+CITY_STUDENTS, CITY_SCHOOLS, CITY_TEACHERS = 1_100_000, 1_850, 75_000
+"""A large city; what is smaller has its ratios."""
+
+FEWEST_SCHOOLS = 10
+"""A smaller district than a city's ten schools has smaller schools, so that schools can still help each other."""
+
+SMALLEST_SCHOOL = 30
+SCHOOLS_PER_SUBDISTRICT = 58
 SECTION_SIZE = 25
 YEAR_BEGINS = date(2026, 8, 31)
 DISTRICT = "DISTRICT"
@@ -32,6 +39,18 @@ class School:
     grades: range
     size: int
     first_student: int
+    parent: str
+    """sourcedId of the organisation it belongs to: a sub-district, or the district."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subdistrict:
+    """A part of the district, with its schools around a place."""
+
+    sourced_id: str
+    name: str
+    latitude: float
+    longitude: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class Student:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Students who sit together: one class of mathematics and one of reading."""
+    """Students who sit together in all their classes."""
 
     school: School
     grade: int
@@ -66,13 +85,30 @@ class Section:
 
 
 def _sector(number: int) -> str:
-    return "private" if number % 20 == 13 else "charter" if number % 7 == 3 else "district"
+    return "private" if number % 20 == 6 else "charter" if number % 7 == 3 else "district"
+
+
+def number_of_schools(students: int) -> int:
+    """A school has as many students as a city's on average, fewer where there would be less than ten schools."""
+    size = min(max(students / FEWEST_SCHOOLS, SMALLEST_SCHOOL), CITY_STUDENTS / CITY_SCHOOLS)
+    return max(1, round(students / size))
+
+
+def subdistricts(students: int, seed: int) -> list[Subdistrict]:
+    """The parts of the district; a district of one to three schools has none."""
+    rng = np.random.default_rng([seed, 6])
+    count = number_of_schools(students)
+    made = []
+    for number in range(1, max(min(2, count // 4), round(count / SCHOOLS_PER_SUBDISTRICT)) + 1):
+        latitude, longitude = (float(x) for x in rng.uniform((40.60, -74.05), (40.85, -73.80)))
+        made.append(Subdistrict(f"SUB-{number:02d}", f"Community District {number}", latitude, longitude))
+    return made
 
 
 def schools(students: int, seed: int) -> list[School]:
-    """The district's schools, about 400 students each: grades 3-5 and 6-8 in turn, one school alone has them all."""
+    """The district's schools: grades 3-5 and 6-8 in turn, one school alone has them all."""
     rng = np.random.default_rng([seed, 2])
-    count = max(1, round(students / SCHOOL_SIZE))
+    count, parts = number_of_schools(students), subdistricts(students, seed)
     ends = np.floor(np.cumsum(share := rng.uniform(0.8, 1.2, count)) / share.sum() * students + 0.5).astype(int)
     ends[-1] = students
     made: list[School] = []
@@ -82,9 +118,22 @@ def schools(students: int, seed: int) -> list[School]:
         kind = "School" if count == 1 else "Elementary School" if number % 2 == 0 else "Middle School"
         sector = _sector(number)
         name = f"{place(number)} {'Charter ' if sector == 'charter' else ''}{kind}"
-        latitude, longitude = (round(float(x), 5) for x in rng.uniform((40.55, -74.10), (40.90, -73.75)))
-        sourced_id = f"SCH-{number + 1:04d}"
-        made.append(School(number, sourced_id, name, sector, latitude, longitude, grades, end - first, first))
+        part = parts[number * len(parts) // count] if parts else Subdistrict(DISTRICT, "", 40.72, -73.92)
+        latitude, longitude = (round(float(x), 5) for x in rng.normal((part.latitude, part.longitude), (0.015, 0.02)))
+        made.append(
+            School(
+                number,
+                f"SCH-{number + 1:04d}",
+                name,
+                sector,
+                latitude,
+                longitude,
+                grades,
+                size=end - first,
+                first_student=first,
+                parent=part.sourced_id,
+            )
+        )
         first = end
     return made
 

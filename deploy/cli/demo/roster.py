@@ -14,7 +14,16 @@ import numpy as np
 
 from deploy.cli.demo.framework import SUBJECTS
 from deploy.cli.demo.names import FAMILY, GIVEN
-from deploy.cli.demo.people import DISTRICT, YEAR_BEGINS, School, Section, Student
+from deploy.cli.demo.people import (
+    CITY_STUDENTS,
+    CITY_TEACHERS,
+    DISTRICT,
+    YEAR_BEGINS,
+    School,
+    Section,
+    Student,
+    Subdistrict,
+)
 
 _HEADERS = {
     "academicSessions": "title type startDate endDate parentSourcedId schoolYear",
@@ -36,7 +45,12 @@ _FILES = (
     "lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results "
     "resultScoreScales roles scoreScales userProfiles userResources users"
 )
-_SUBJECT_CODES = {"M": "02999", "R": "01999"}
+_TAUGHT = SUBJECTS | {"H": "Homeroom", "S": "Science"}
+"""What a section has classes in; homeroom and science are not tested."""
+
+_SUBJECT_CODES = {"M": "02999", "R": "01999", "H": "", "S": "03999"}
+_PERIODS = {"H": "0", "M": "1", "R": "2", "S": "3"}
+_SCIENCE_FROM = 6
 _BEGINS = YEAR_BEGINS.isoformat()
 _YEAR = "SY-2026"
 _TERMS = "SEM-2026-1,SEM-2026-2"
@@ -78,10 +92,10 @@ class RosterWriter:
         self._row("academicSessions", "SEM-2026-2", "Spring", "semester", "2027-01-30", "2027-06-19", _YEAR, "2027")
         self._row("orgs", DISTRICT, "Demonstration District", "district", "0000001", "", "district", "", "")
         for grade in range(3, 9):
-            for subject, title in SUBJECTS.items():
-                course = f"CRS-{subject}{grade}"
-                codes = _SUBJECT_CODES[subject]
-                self._row("courses", course, _YEAR, f"{title} {grade}", course, f"{grade:02d}", DISTRICT, title, codes)
+            for subject in _taught(grade):
+                course, title = f"CRS-{subject}{grade}", _TAUGHT[subject]
+                about = ("" if subject == "H" else title, _SUBJECT_CODES[subject])
+                self._row("courses", course, _YEAR, f"{title} {grade}", course, f"{grade:02d}", DISTRICT, *about)
         self._adult("A0001", "Robin", "Rivera", "districtAdministrator", DISTRICT)
 
     def _adult(self, sourced_id: str, given: str, family: str, role: str, org: str, children: str = "") -> None:
@@ -90,34 +104,55 @@ class RosterWriter:
         self._row("users", sourced_id, *person, "", "", "", "", "", "", "", org, "")
         self._row("roles", f"ROL-{sourced_id}", sourced_id, "primary", role, _BEGINS, "", org, "")
 
+    def subdistrict(self, part: Subdistrict) -> None:
+        """Write a part of the district."""
+        where = ("district", f"{part.latitude:.5f}", f"{part.longitude:.5f}")
+        self._row("orgs", part.sourced_id, part.name, "district", part.sourced_id, DISTRICT, *where)
+
     def school(self, school: School, sections: list[Section]) -> None:
         """Write one school and everyone in it."""
         rng = np.random.default_rng([self._seed, 4, school.number])
         where = (school.sector, f"{school.latitude:.5f}", f"{school.longitude:.5f}")
-        self._row("orgs", school.sourced_id, school.name, "school", f"{school.number + 1:07d}", DISTRICT, *where)
+        self._row("orgs", school.sourced_id, school.name, "school", f"{school.number + 1:07d}", school.parent, *where)
         self._adult(f"P{school.number + 1:04d}", *self._name(rng), "principal", school.sourced_id)
         teachers: dict[tuple[str, int], str] = {}
+        classes: list[str] = []
         for order, section in enumerate(sections):
-            for subject in SUBJECTS:
-                post = ("", order) if section.grade <= 5 else (subject, order // 4)
+            for subject in _taught(section.grade):
+                post = _post(section.grade, subject, order)
                 if post not in teachers:
-                    teachers[post] = f"T{school.number + 1:04d}-{len(teachers) + 1:02d}"
-                    self._adult(teachers[post], *self._name(rng), "teacher", school.sourced_id)
+                    teachers[post] = self._teacher(rng, school, len(teachers))
+                classes.append(section.class_id(subject))
                 self._class(section, subject, teachers[post])
             for student in section.students:
                 self._student(section, student)
+        self._further_teachers(rng, school, len(teachers), classes)
+
+    def _teacher(self, rng: np.random.Generator, school: School, number: int) -> str:
+        own = f"T{school.number + 1:04d}-{number + 1:02d}"
+        self._adult(own, *self._name(rng), "teacher", school.sourced_id)
+        return own
+
+    def _further_teachers(self, rng: np.random.Generator, school: School, there: int, classes: list[str]) -> None:
+        """Those who teach beside the class's own teacher, until the school has as many as a city's."""
+        for number in range(there, round(school.size * CITY_TEACHERS / CITY_STUDENTS)):
+            own = self._teacher(rng, school, number)
+            beside = classes[(number - there) % len(classes)]
+            who = (beside, school.sourced_id, own, "teacher", "false", _BEGINS, "")
+            self._row("enrollments", f"E-{beside}-{own}", *who)
 
     def _name(self, rng: np.random.Generator) -> tuple[str, str]:
         return GIVEN[int(rng.integers(len(GIVEN)))], FAMILY[int(rng.integers(len(FAMILY)))]
 
     def _class(self, section: Section, subject: str, teacher: str) -> None:
-        school, grade, title = section.school, section.grade, SUBJECTS[subject]
+        school, grade, title = section.school, section.grade, _TAUGHT[subject]
         own = section.class_id(subject)
         course, code = f"CRS-{subject}{grade}", f"{subject}{grade}-{section.number}"
-        room = f"Room {grade}{section.number:02d}"
+        room, kind = f"Room {grade}{section.number:02d}", "homeroom" if subject == "H" else "scheduled"
         self._row(
-            *("classes", own, f"{title} {grade}, section {section.number}", f"{grade:02d}", course, code, "scheduled"),
-            *(room, school.sourced_id, _TERMS, title, _SUBJECT_CODES[subject], "1" if subject == "M" else "2"),
+            *("classes", own, f"{title} {grade}, section {section.number}", f"{grade:02d}", course, code, kind),
+            *(room, school.sourced_id, _TERMS),
+            *("" if subject == "H" else title, _SUBJECT_CODES[subject], _PERIODS[subject]),
         )
         begins = (_BEGINS, "")
         self._row("enrollments", f"E-{own}", own, school.sourced_id, teacher, "teacher", "true", *begins)
@@ -166,3 +201,18 @@ class RosterWriter:
                 entry.file_size = source.stat().st_size
                 with source.open("rb") as plain, packed.open(entry, "w") as target:
                     shutil.copyfileobj(plain, target, 1 << 20)
+
+
+def _taught(grade: int) -> tuple[str, ...]:
+    """What a section of this grade has classes in, those that are tested first."""
+    return ("M", "R", "H", "S") if grade >= _SCIENCE_FROM else ("M", "R", "H")
+
+
+def _post(grade: int, subject: str, order: int) -> tuple[str, int]:
+    """Which post of its school teaches this subject to the section of this order.
+
+    One teacher for all to grade 5; from grade 6 one for four sections, and a homeroom belongs to one of these.
+    """
+    if grade < _SCIENCE_FROM:
+        return "", order
+    return (subject if subject != "H" else "MRS"[order % 3], order // 4)

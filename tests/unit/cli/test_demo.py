@@ -37,7 +37,7 @@ def answers(files: DemoFiles) -> Iterator[dict[str, str]]:
 def digests(files: DemoFiles) -> list[str]:
     return [
         hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (files.roster, files.framework, files.forms, files.answers)
+        for path in (files.roster, files.framework, files.forms, files.answers, files.programme, files.willingness)
     ]
 
 
@@ -47,10 +47,11 @@ def test_the_same_students_and_seed_give_the_same_bytes(demo: DemoFiles, tmp_pat
     assert digests(again) == digests(demo)
 
 
-def test_another_seed_gives_other_students_and_answers_but_the_same_framework(demo: DemoFiles, tmp_path: Path) -> None:
+def test_another_seed_gives_other_people_but_the_same_framework_and_programme(demo: DemoFiles, tmp_path: Path) -> None:
     other = write_demo(tmp_path, students=900, seed=8)
 
-    assert [a == b for a, b in zip(digests(other), digests(demo), strict=True)] == [False, True, False, False]
+    same = [a == b for a, b in zip(digests(other), digests(demo), strict=True)]
+    assert same == [False, True, False, False, True, False]
 
 
 @pytest.mark.parametrize("students", [1, 2, 30, 299, 1234])
@@ -65,13 +66,13 @@ def test_the_number_of_students_is_the_number_asked_for(students: int, tmp_path:
 
 def test_memory_does_not_grow_with_the_number_of_students(tmp_path: Path) -> None:
     peaks = []
-    for students in (800, 3_200):
+    for students in (6_000, 12_000):  # from here on schools do not grow, there are more of them
         tracemalloc.start()
         write_demo(tmp_path / str(students), students, seed=1)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
-    assert peaks[1] < 1.5 * peaks[0]
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_every_reference_of_the_roster_leads_somewhere(demo: DemoFiles) -> None:
@@ -118,7 +119,7 @@ def test_schools_are_of_several_sectors_and_stand_somewhere(tmp_path: Path) -> N
 
     assert {row["metadata.sector"] for row in schools} == {"district", "charter", "private"}
     assert all(40 < float(row["metadata.latitude"]) < 41 for row in schools)
-    assert len({row["name"] for row in schools}) == len(schools) == 20
+    assert len({row["name"] for row in schools}) == len(schools) == 13
 
 
 def test_the_first_8400_places_have_different_names() -> None:
