@@ -109,8 +109,8 @@ def test_a_school_says_one_thing_in_an_area_and_many_say_nothing(said: list[Row]
     assert {row["area"] for row in said} == {"mathematics", "reading", "english-language-learners"}
 
 
-def test_some_schools_allow_their_diagnostics_and_some_do_not(tmp_path: Path) -> None:
-    files = write_demo(tmp_path, 600, SEED)
+def test_in_the_demonstration_some_schools_allow_their_diagnostics_and_some_do_not(tmp_path: Path) -> None:
+    files = write_demo(tmp_path, 2_000, seed=1)
     rows = list(csv.DictReader(files.willingness.read_text().splitlines()))
 
     assert {row["diagnostics"] for row in rows} == {"yes", "no"}
