@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -40,60 +40,89 @@ async def stage(
     keep_good: bool,
     idempotency_key: str | None,
 ) -> UUID:
-    """Stage a body durably; the import's id, the same one for the same Idempotency-Key and file."""
+    """Stage a body durably; the import's id, the same one for the same Idempotency-Key and file.
+
+    A body of one piece is all there in one transaction; a longer one is kept piece by piece.
+    """
     import_id = uuid7()
+    pieces = _pieces(body)
+    begin = [piece async for piece in _first(pieces, 2)]
+    if not begin:
+        raise EmptyFile
+    is_small = len(begin) == 1
     async with database.transaction(caller) as tx:
-        made = await tx.fetchval(
-            """
-            INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent)
-            VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
-            """,
-            import_id, caller.district, kind, caller.subject, keep_good, idempotency_key, telemetry.traceparent(),
-        )  # fmt: skip
-        if made is not None:
-            await tx.run(
-                "INSERT INTO stage.queue (import_id, district_id, kind) VALUES ($1, $2, $3)",
-                import_id, caller.district, kind,
-            )  # fmt: skip
-    if made is None:
-        return await _again(database, caller, kind, body, str(idempotency_key))
-    try:
-        digest, size = await _receive(database, caller, import_id, body)
-    except BaseException:
-        async with database.transaction(caller) as tx:
-            await forget(tx, import_id)
-            await tx.run("DELETE FROM imports WHERE id = $1", import_id)
-        raise
-    async with database.transaction(caller) as tx:
-        if not await tx.changed("UPDATE stage.queue SET ready = true WHERE import_id = $1", import_id):
-            raise StoodStill
-        await tx.run(
-            "UPDATE imports SET state = 'staged', digest = $2, bytes = $3, updated_at = now() WHERE id = $1",
-            import_id, digest, size,
-        )  # fmt: skip
-        await tx.run("SELECT pg_notify('imports', '')")
+        made = await _begin(tx, import_id, kind, keep_good, idempotency_key)
+        if made and is_small:
+            await _keep(tx, import_id, 0, begin[0])
+            await _complete(tx, import_id, hashlib.sha256(begin[0]).digest(), len(begin[0]))
+    if not made:
+        return await _again(database, caller, kind, begin, pieces, str(idempotency_key))
+    if not is_small:
+        try:
+            await _receive(database, caller, import_id, begin, pieces)
+        except BaseException:
+            async with database.transaction(caller) as tx:
+                await forget(tx, import_id)
+                await tx.run("DELETE FROM imports WHERE id = $1", import_id)
+            raise
     return import_id
 
 
+async def _begin(tx: Transaction, import_id: UUID, kind: str, keep_good: bool, idempotency_key: str | None) -> bool:
+    """Write the import down; False when this Idempotency-Key has one already."""
+    made = await tx.fetchval(
+        """
+        INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent)
+        VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+        """,
+        import_id, tx.caller.district, kind, tx.caller.subject, keep_good, idempotency_key, telemetry.traceparent(),
+    )  # fmt: skip
+    if made is None:
+        return False
+    await tx.run(
+        "INSERT INTO stage.queue (import_id, district_id, kind) VALUES ($1, $2, $3)",
+        import_id, tx.caller.district, kind,
+    )  # fmt: skip
+    return True
+
+
+async def _keep(tx: Transaction, import_id: UUID, ordinal: int, piece: bytes) -> None:
+    if not await tx.changed("UPDATE stage.queue SET touched_at = now() WHERE import_id = $1", import_id):
+        raise StoodStill
+    await tx.run("INSERT INTO stage.uploads VALUES ($1, $2, $3)", import_id, ordinal, piece)
+
+
+async def _complete(tx: Transaction, import_id: UUID, digest: bytes, size: int) -> None:
+    if not await tx.changed("UPDATE stage.queue SET ready = true WHERE import_id = $1", import_id):
+        raise StoodStill
+    await tx.run(
+        "UPDATE imports SET state = 'staged', digest = $2, bytes = $3, updated_at = now() WHERE id = $1",
+        import_id, digest, size,
+    )  # fmt: skip
+    await tx.run("SELECT pg_notify('imports', '')")
+
+
 async def _receive(
-    database: Database, caller: Caller, import_id: UUID, body: AsyncIterator[bytes]
-) -> tuple[bytes, int]:
+    database: Database, caller: Caller, import_id: UUID, begin: Sequence[bytes], rest: AsyncIterator[bytes]
+) -> None:
     digest, size, ordinal = hashlib.sha256(), 0, 0
-    async for piece in _pieces(body):
+    async for piece in _chained(begin, rest):
         digest.update(piece)
         size += len(piece)
         async with database.transaction(caller) as tx:
-            if not await tx.changed("UPDATE stage.queue SET touched_at = now() WHERE import_id = $1", import_id):
-                raise StoodStill
-            await tx.run("INSERT INTO stage.uploads VALUES ($1, $2, $3)", import_id, ordinal, piece)
+            await _keep(tx, import_id, ordinal, piece)
         ordinal += 1
-    if not size:
-        raise EmptyFile
-    return digest.digest(), size
+    async with database.transaction(caller) as tx:
+        await _complete(tx, import_id, digest.digest(), size)
 
 
 async def _again(
-    database: Database, caller: Caller, kind: str, body: AsyncIterator[bytes], idempotency_key: str
+    database: Database,
+    caller: Caller,
+    kind: str,
+    begin: Sequence[bytes],
+    rest: AsyncIterator[bytes],
+    idempotency_key: str,
 ) -> UUID:
     """The key is known: the same file gets the same answer, another file is refused."""
     async with database.reading(caller) as tx:
@@ -103,7 +132,7 @@ async def _again(
     if row is None or row["digest"] is None:
         raise StillReceiving
     digest = hashlib.sha256()
-    async for piece in body:
+    async for piece in _chained(begin, rest):
         digest.update(piece)
     if digest.digest() != row["digest"]:
         raise SameKeyOtherFile
@@ -151,3 +180,19 @@ async def _pieces(body: AsyncIterator[bytes], seconds: float = _KEPT_EVERY_SECON
             del gathered[:_PIECE_BYTES]
     if gathered:
         yield bytes(gathered)
+
+
+async def _first(pieces: AsyncIterator[bytes], count: int) -> AsyncIterator[bytes]:
+    """The first pieces, as many as there are up to `count`; the iterator goes on behind them."""
+    for _ in range(count):
+        try:
+            yield await anext(pieces)
+        except StopAsyncIteration:
+            return
+
+
+async def _chained(begin: Sequence[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in begin:
+        yield piece
+    async for piece in rest:
+        yield piece

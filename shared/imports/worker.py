@@ -22,6 +22,7 @@ _NET_SECONDS = 2.0
 _ABANDONED = timedelta(minutes=2)
 _UNFINISHED = ("staged", "validating", "merging")
 _BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
+_CHANGES_STATISTICS = 1 << 20  # bytes; what a smaller upload adds, PostgreSQL notices in time by itself
 
 log = structlog.get_logger("imports")
 
@@ -158,9 +159,10 @@ class Imports:
 
     async def _merge(self, job: Job, importer: Importer, cursor: int) -> None:
         at: int | None = cursor
+        is_large = job.size >= _CHANGES_STATISTICS
         chunks = 0
         while at is not None:
-            if chunks.bit_count() <= 1:  # at 0, 1, 2, 4, 8, … chunks the tables have doubled
+            if is_large and chunks.bit_count() <= 1:  # at 0, 1, 2, 4, 8, … chunks the tables have doubled
                 await self._refresh_statistics()
             async with job.transaction() as tx:
                 await self._fence(job, tx, at)
@@ -172,7 +174,8 @@ class Imports:
                     await importer.clear(tx, job.id)
                     await uploads.forget(tx, job.id)
             chunks += 1
-        await self._refresh_statistics()
+        if is_large:
+            await self._refresh_statistics()
         log.info("import applied", service=self._database.name, id=str(job.id), kind=job.kind)
 
     async def _fence(self, job: Job, tx: Transaction, cursor: int) -> None:

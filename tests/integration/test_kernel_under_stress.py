@@ -71,7 +71,7 @@ class TestUploads:
         imports = Imports(database, [Whole()])
 
         async def stalling() -> AsyncIterator[bytes]:
-            yield b"x" * (1 << 20)
+            yield b"x" * (2 << 20)
             async with database.system() as tx:
                 await tx.run("UPDATE stage.queue SET touched_at = now() - interval '1 hour'")
             await uploads.forget_abandoned(database, timedelta(minutes=2))
@@ -86,7 +86,7 @@ class TestUploads:
         imports = Imports(database, [Whole()])
 
         async def stalling() -> AsyncIterator[bytes]:
-            yield b"x" * (1 << 20)
+            yield b"x" * (2 << 20)
             async with database.system() as tx:
                 await tx.run("UPDATE stage.queue SET touched_at = now() - interval '1 hour'")
             await uploads.forget_abandoned(database, timedelta(minutes=2))
