@@ -31,10 +31,11 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 setup: $(VENV)/.run ## Make the environment for running, from the hash-pinned lock
 setup-dev: $(VENV)/.dev ## Make the environment for developing
 
-run: setup ## Run the whole platform on this machine (PORT=, HOME_DIR=, or your files: ROSTER= FRAMEWORK= FORMS= ANSWERS=)
+run: setup ## Run the whole platform on this machine (PORT=, HOME_DIR=, or your files: ROSTER= FRAMEWORK= FORMS= ANSWERS= PROGRAMME= WILLINGNESS=)
 	@exec $(BIN)/trellis run --port $(PORT) --home "$(HOME_DIR)" \
 	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") \
-	  $(if $(FORMS),--forms "$(FORMS)") $(if $(ANSWERS),--answers "$(ANSWERS)")
+	  $(if $(FORMS),--forms "$(FORMS)") $(if $(ANSWERS),--answers "$(ANSWERS)") \
+	  $(if $(PROGRAMME),--programme "$(PROGRAMME)") $(if $(WILLINGNESS),--willingness "$(WILLINGNESS)")
 
 up: setup ## Run the same services on Apache Kafka and PostgreSQL, a process each
 	@exec $(BIN)/trellis up --port $(PORT) --home "$(HOME_DIR)"

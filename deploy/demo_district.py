@@ -54,12 +54,7 @@ async def fill(door: Door, folder: Path, students: int, progress: Progress) -> N
 
     try:
         files = await asyncio.to_thread(write_demo, folder, students, SEED, heard)
-        paths = {
-            Kind.ROSTER: files.roster,
-            Kind.FRAMEWORK: files.framework,
-            Kind.FORMS: files.forms,
-            Kind.ANSWERS: files.answers,
-        }
+        paths = {kind: Path(getattr(files, kind.value)) for kind in Kind}
         for kind, path in paths.items():
             digest = hashlib.sha256(await asyncio.to_thread(path.read_bytes)).hexdigest()[:16]
             report = await load_under_key(

@@ -20,8 +20,9 @@ import httpx
 import structlog
 from httpx_aiohttp import AiohttpTransport
 
-from deploy import connections, demo_district, first_key
+from deploy import connections, demo_district, first_key, proposals
 from deploy.cli.door import Door, DoorError, Report, opened
+from deploy.cli.example import Example, to_show
 from deploy.cli.load import Kind, Load, load
 from deploy.home import Home, HomeFailed, locked
 from deploy.postgres import PostgresFailed, PostgresSettings, Server, running
@@ -146,11 +147,24 @@ async def _raise_when(told: asyncio.Event) -> None:
 
 async def _serve(options: Options, show: Show) -> None:
     async with platform(options.home, options.port, show.step) as started, opened(started.url, started.key) as door:
-        if options.files:
-            for one in sorted(options.files, key=lambda one: list(Kind).index(one.kind)):
-                show.loaded(one, await load(door, one, show.progress))
-        show.ready(replace(started, demo=await _demo(started, door, options, show)))
+        for one in sorted(options.files, key=lambda one: list(Kind).index(one.kind)):
+            show.loaded(one, await load(door, one, show.progress))
+        here = replace(started, demo=await _demo(started, door, options, show))
+        example = to_show(started.home, options.files, here.demo)
+        if here.demo or any(one.kind is Kind.PROGRAMME for one in options.files):
+            await _propose(door, example, show)
+        show.ready(here)
         await asyncio.Event().wait()
+
+
+async def _propose(door: Door, example: Example, show: Show) -> None:
+    """The programme's first proposals; why there are none keeps nobody from the rest."""
+    if example.programme is None:
+        return
+    try:
+        show.step(await proposals.ensure(door, example.programme, example.school, show.progress))
+    except DoorError as why:
+        show.step(f"No partnerships are proposed: {why}")
 
 
 async def _demo(started: Platform, door: Door, options: Options, show: Show) -> bool:

@@ -1,15 +1,28 @@
-"""The query that a new platform suggests, about a class that is really there."""
+"""The queries that a new platform suggests, about a class, a school and a programme that are really there."""
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from deploy.cli.load import Kind, Load
 from deploy.home import opened, write_private
 
-DEMO_CLASS = "CLS-0001-03-1-M"
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What there is to show, as sourcedIds; None where there is none."""
+
+    class_id: str | None = None
+    school: str | None = None
+    programme: str | None = None
+
+
+DEMO = Example("CLS-0001-03-1-M", "SCH-0003", "learning-partnerships")
 
 _CLASS_PAGE = """query ClassPage {
   class(id: "sourcedId:%s") {
@@ -25,35 +38,87 @@ _CLASS_PAGE = """query ClassPage {
     }
   }
 }"""
+_SCHOOL_PAGE = """query SchoolPage {
+  school(id: "sourcedId:%s") {
+    name
+    sector
+    parent { name }
+    areas { competency { code statement } snapshotAt learners strength need suppressed }
+    willingness { area role eagerness capacity diagnosticsAllowed }
+  }
+}"""
+_PROPOSALS = """query Proposals {
+  programme(id: "sourcedId:%s") {
+    title
+    proposals(first: 20) {
+      nodes { area host { name } guest { name } reason hostBasis guestBasis distanceKm state }
+    }
+    matching {
+      state
+      explanation
+      unmatched(first: 20) { nodes { school { name } area reason } }
+    }
+  }
+}"""
 _ADMINISTRATIONS = """query Administrations {
   administrations(first: 10) { nodes { sourcedId title purpose opensAt closesAt } }
 }"""
 
 
-def query(class_id: str | None) -> str:
-    """A class page; without a class the administrations."""
-    return _CLASS_PAGE % class_id if class_id else _ADMINISTRATIONS
+def queries(example: Example) -> Iterator[tuple[str, str]]:
+    """A name and a query each: class page, school page and proposals; without any of them the administrations."""
+    if example.class_id is None and example.school is None and example.programme is None:
+        yield "the administrations", _ADMINISTRATIONS
+    if example.class_id is not None:
+        yield "a class page", _CLASS_PAGE % example.class_id
+    if example.school is not None:
+        yield "a school page", _SCHOOL_PAGE % example.school
+    if example.programme is not None:
+        yield "a programme's proposals", _PROPOSALS % example.programme
 
 
-def class_to_show(home: Path, files: Sequence[Load], is_demo: bool) -> str | None:
-    """The sourcedId of a class with students: of the roster just loaded, the demonstration, or an earlier start."""
-    kept = home / "example"
-    for one in files:
-        if one.kind is Kind.ROSTER and (found := _class_of(one.file)):
-            write_private(opened(home).path / kept.name, found + "\n")
-            return found
+def to_show(home: Path, files: Sequence[Load], is_demo: bool) -> Example:
+    """What can be shown: of the files just loaded, of the demonstration, or of an earlier start."""
     if is_demo:
-        return DEMO_CLASS
-    return kept.read_text().strip() if kept.exists() else None
+        return DEMO
+    kept = found = _kept(home / "example")
+    for one in files:
+        if one.kind is Kind.ROSTER and (first := _first_enrolled(one.file)):
+            found = replace(found, class_id=first[0], school=first[1])
+        elif one.kind is Kind.PROGRAMME and (code := _programme_of(one.file)):
+            found = replace(found, programme=code)
+    if found != kept:
+        write_private(opened(home).path / "example", json.dumps(asdict(found)) + "\n")
+    return found
 
 
-def _class_of(roster: Path) -> str | None:
-    """The class of the first student enrolled in a OneRoster zip; None where that cannot be told."""
+def _kept(file: Path) -> Example:
+    try:
+        return Example(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return Example()
+
+
+def _first_enrolled(roster: Path) -> tuple[str, str | None] | None:
+    """Class and school of the first student enrolled in a OneRoster zip; None where that cannot be told."""
     try:
         with ZipFile(roster) as packed, packed.open("enrollments.csv") as stream:
             for row in csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
-                if row.get("role") == "student" and (found := row.get("classSourcedId")) and '"' not in found:
-                    return found
+                if row.get("role") == "student" and (found := _plain(row.get("classSourcedId"))):
+                    return found, _plain(row.get("schoolSourcedId"))
     except (BadZipFile, KeyError, UnicodeDecodeError, csv.Error):
         return None
     return None
+
+
+def _programme_of(file: Path) -> str | None:
+    """The code of the programme in a file; None where that cannot be told."""
+    try:
+        return _plain(tomllib.loads(file.read_text(encoding="utf-8")).get("id"))
+    except ValueError:
+        return None
+
+
+def _plain(code: object) -> str | None:
+    """A code that can stand in a query as it is."""
+    return code if isinstance(code, str) and code and not set(code) & set('"\\\n\r') else None

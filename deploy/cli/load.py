@@ -18,6 +18,8 @@ class Kind(StrEnum):
     FRAMEWORK = "framework"
     FORMS = "forms"
     ANSWERS = "answers"
+    PROGRAMME = "programme"
+    WILLINGNESS = "willingness"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from deploy.cli import districts, keys, platform, processes, show
 from deploy.cli.access import key_of, url_of
-from deploy.cli.demo import write_demo
+from deploy.cli.demo import AnswersFormat, write_demo
 from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind, Load, has_parked, load, print_report
 from deploy.cli.options import Home, Json, Key, Url, wait_for
@@ -73,11 +73,16 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder for the files; made when it is not there.", show_default=False)],
     students: Annotated[int, typer.Option(min=1, help="How many students.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    answers_format: Annotated[AnswersFormat, typer.Option(help="How the answer sheets are written.")] = (
+        AnswersFormat.CSV
+    ),
     json: Json = False,
 ) -> None:
-    """Write the files of a district that does not exist: roster, framework, forms and answers."""
+    """Write the files of a district that does not exist, of a school or of a city, programme and willingness too."""
     with show.progress(counted=True) as bar:
-        files = write_demo(out, students, seed, lambda done, total: bar.show("students", done, total))
+        files = write_demo(
+            out, students, seed, lambda done, total: bar.show("students", done, total), answers_format=answers_format
+        )
     named = {kind.value: str(getattr(files, kind.value)) for kind in Kind}
     if json:
         show.as_json(named)

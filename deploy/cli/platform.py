@@ -13,7 +13,7 @@ import typer
 from deploy.cli import show
 from deploy.cli.access import keep_url
 from deploy.cli.door import Report
-from deploy.cli.example import class_to_show, query
+from deploy.cli.example import Example, queries, to_show
 from deploy.cli.load import Kind, Load, print_report
 from deploy.cli.options import Home
 from deploy.home import opened
@@ -53,9 +53,9 @@ class Terminal:
         print_report(load, report)
 
     def ready(self, platform: embedded.Platform) -> None:
-        """The table, a query to paste, and the two lines."""
+        """The table, queries to paste, and the two lines."""
         self._clear()
-        announce(platform.url, platform.key, platform.home, class_to_show(platform.home, self._files, platform.demo))
+        announce(platform.url, platform.key, platform.home, to_show(platform.home, self._files, platform.demo))
         show.message(f"Logs in {platform.log}. Ctrl-C ends it.")
 
     def _clear(self) -> None:
@@ -63,19 +63,22 @@ class Terminal:
         self._bar = None
 
 
-def announce(url: str, key: str, home: Path, class_id: str | None) -> None:
+def announce(url: str, key: str, home: Path, example: Example) -> None:
     """Where everything is, for people, and the two lines that programs read."""
     keep_url(opened(home), url)
     show.facts(
         {
             "gateway": url,
             "GraphiQL": f"{url}/graphql  (in a browser)",
-            "REST": f"{url}/v1/imports/{{roster|framework|forms|answers}}",
+            "REST": f"{url}/v1/imports/{{{'|'.join(Kind)}}}",
             "data": home,
         },
         title="Trellis is running",
     )
-    show.line(f"\nA query to paste:\n\n{query(class_id)}\n")
+    show.line("\nQueries to paste")
+    for name, query in queries(example):
+        show.line(f"\n# {name}\n{query}")
+    show.line("")
     show.line(f"GraphQL  {url}/graphql")
     show.line(f"API key  {key}")
 
@@ -87,6 +90,8 @@ def run(
     framework: File = None,
     forms: File = None,
     answers: File = None,
+    programme: File = None,
+    willingness: File = None,
     students: Annotated[
         int, typer.Option(min=0, help="Students of the demonstration district that an empty database gets; 0: none.")
     ] = DEMO_STUDENTS,
@@ -94,7 +99,14 @@ def run(
     """Run the whole platform on this machine until Ctrl-C; with files, load them first."""
     from deploy import embedded  # every service comes with it: a second that `trellis load` need not wait
 
-    given = {Kind.ROSTER: roster, Kind.FRAMEWORK: framework, Kind.FORMS: forms, Kind.ANSWERS: answers}
+    given = {
+        Kind.ROSTER: roster,
+        Kind.FRAMEWORK: framework,
+        Kind.FORMS: forms,
+        Kind.ANSWERS: answers,
+        Kind.PROGRAMME: programme,
+        Kind.WILLINGNESS: willingness,
+    }
     files = [Load(kind, file) for kind, file in given.items() if file is not None]
     try:
         asyncio.run(embedded.run(embedded.Options(home, port, files, students), Terminal(home, files)))

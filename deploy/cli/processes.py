@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import show
-from deploy.cli.example import class_to_show
+from deploy.cli.example import to_show
 from deploy.cli.options import Home
 from deploy.cli.platform import Port, announce
 
@@ -16,7 +16,7 @@ def up(home: Home, port: Port = 8000) -> None:
     from deploy import processes
 
     running = processes.up(home, port, show.message)
-    announce(running.url, running.key, running.home, class_to_show(running.home, [], is_demo=False))
+    announce(running.url, running.key, running.home, to_show(running.home, [], is_demo=False))
     show.message(f"Logs in {running.home / 'logs'}. trellis down (make down) ends it.")
 
 
@@ -29,7 +29,9 @@ def down(home: Home) -> None:
 
 
 def service(
-    name: Annotated[str, typer.Argument(help="roster, assessment, mastery or gateway.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="roster, assessment, mastery, partnership or gateway.", show_default=False)
+    ],
     port: Annotated[int, typer.Option(min=0, max=65535, envvar="TRELLIS_PORT", help="Where it listens.")] = 8000,
     host: Annotated[str, typer.Option(envvar="TRELLIS_HOST", help="The address it listens on.")] = "127.0.0.1",
 ) -> None:

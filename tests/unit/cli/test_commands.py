@@ -222,8 +222,28 @@ def test_districts_are_made_with_the_operators_secret(
     assert platform.keys == ["Bearer trl_oper_mine"]
 
 
-def test_demo_writes_the_four_files_and_names_them(trellis: Any, tmp_path: Path) -> None:
+def test_demo_writes_the_six_files_and_names_them(trellis: Any, tmp_path: Path) -> None:
     code, out, err = trellis("demo", "--out", str(tmp_path / "demo"), "--students", "5", "--json")
 
     assert (code, err) == (0, "")
-    assert [Path(file).stat().st_size > 0 for file in json.loads(out).values()] == [True] * 4
+    assert [Path(file).stat().st_size > 0 for file in json.loads(out).values()] == [True] * 6
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_demo_writes_the_answers_in_the_format_asked_for(kind: str, trellis: Any, tmp_path: Path) -> None:
+    code, out, _ = trellis(
+        "demo", "--out", str(tmp_path / "demo"), "--students", "5", "--answers-format", kind, "--json"
+    )
+
+    assert (code, Path(json.loads(out)["answers"]).name) == (0, f"answers.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["programme", "willingness"])
+def test_programme_and_willingness_are_sent_to_doors_of_their_own(
+    kind: str, platform: Platform, trellis: Any, sheet: Path
+) -> None:
+    platform.answers[f"POST /v1/imports/{kind}"] = [(202, {"id": "p-1"})]
+    platform.answers["GET /v1/imports/p-1"] = [(200, report("applied"))]
+
+    assert trellis("load", kind, str(sheet))[0] == 0
+    assert platform.asked[0][:2] == ("POST", f"/v1/imports/{kind}")

@@ -128,10 +128,10 @@ def test_schools_that_offer_do_better_than_schools_that_seek(tmp_path: Path) -> 
         users = csv.DictReader(io.StringIO(packed.read("users.csv").decode()))
         school = {row["sourcedId"]: row["primaryOrgSourcedId"] for row in users}
     right: dict[str, list[bool]] = {}
-    for row in csv.DictReader(files.answers.open(encoding="utf-8", newline="")):
-        if row["administration"] == "2026-fall-math":
-            marks = [row[item] == key for item, key in keys.items() if row[item]]
-            right.setdefault(school[row["student"]], []).extend(marks)
+    for fixed, _, responses in _csv(files.answers):
+        if fixed[0] == "2026-fall-math":
+            marks = [responses[item] == key for item, key in keys.items() if item in responses]
+            right.setdefault(school[fixed[1]], []).extend(marks)
     share = {one: sum(marks) / len(marks) for one, marks in right.items()}
     by_role: dict[str, list[float]] = {"offers": [], "seeks": []}
     for row in csv.DictReader(files.willingness.read_text().splitlines()):
