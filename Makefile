@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench-pipeline bench-submission check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -53,6 +53,13 @@ test-all: setup-dev ## Run the long tests, at full size with the repetitions, an
 	@mkdir -p build
 	$(BIN)/python -m pytest -m long -o junit_logging=system-out --junitxml=build/test-all.xml; \
 	  outcome=$$?; $(BIN)/python -m tests.report build/test-all.xml docs/test-report.md; exit $$outcome
+
+bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded")
+	$(BIN)/python -m tests.bench.pipeline --sheets $(or $(SHEETS),100000) --items $(or $(ITEMS),40) \
+	  $(if $(GROWTH),--growth $(GROWTH)) --modes $(or $(MODES),kafka embedded)
+
+bench-submission: setup-dev ## Measure one sheet from the door to the reader (SUBMISSIONS= MODES=)
+	$(BIN)/python -m tests.bench.submission --submissions $(or $(SUBMISSIONS),200) --modes $(or $(MODES),kafka embedded)
 
 check: setup-dev ## Format, lint, types, boundaries, proto, schema: nothing is written
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.demo import AnswersFormat, DemoFiles, write_demo
 from deploy.cli.door import Door, DoorError, opened
 from deploy.cli.load import Kind
 from tests.e2e.bad_input import FAULTS, Bad
@@ -89,6 +89,22 @@ class TestTheMainJob:
         assert len(told) == students
         reasons = {one["reason"] for student in told.values() for one in student["attempts"]}
         assert reasons >= {None, "NOT_CALIBRATED"}
+
+    @pytest.mark.parametrize("form", [AnswersFormat.NDJSON, AnswersFormat.PARQUET])
+    async def test_every_format_of_sheets_says_the_same(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path, form: AnswersFormat
+    ) -> None:
+        other = write_demo(tmp_path, students=120, seed=11, answers_format=form)
+
+        async with district(platform, slug()) as door:
+            await load_all(door, other)
+            told = await ask_everything(door, other.roster)
+            as_csv = await load_file(door, Kind.ANSWERS, demo.answers)
+
+        assert other.answers.suffix == f".{form.value}"
+        assert differences(told, recompute(demo.forms, [demo.answers]), students_of(demo)) == []
+        assert as_csv["counts"]["unchanged"] == demo.answers.read_bytes().count(b"\n") - 1
+        assert as_csv["counts"]["added"] == as_csv["counts"]["changed"] == 0
 
     async def test_another_order_two_files_and_twice_give_the_same_bits(
         self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
