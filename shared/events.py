@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -100,10 +100,33 @@ def envelopes(
     cause: str | None,
 ) -> Iterator[Envelope]:
     """Cut facts into envelopes, keeping their order within each bucket."""
-    by_bucket: dict[int, list[Message]] = defaultdict(list)
     key = _key_field(event)
-    for fact in facts:
-        by_bucket[bucket_of(getattr(fact, key))].append(fact)
+    listed = list(facts)
+    yield from encoded_envelopes(
+        event,
+        [getattr(fact, key) for fact in listed],
+        [fact.SerializeToString() for fact in listed],
+        source=source,
+        district=district,
+        traceparent=traceparent,
+        cause=cause,
+    )
+
+
+def encoded_envelopes(
+    event: type[Message],
+    keys: Sequence[bytes],
+    facts: Sequence[bytes],
+    *,
+    source: str,
+    district: UUID,
+    traceparent: str | None,
+    cause: str | None,
+) -> Iterator[Envelope]:
+    """The same of facts that are serialised already; `keys` are theirs, in the same order."""
+    by_bucket: dict[int, list[bytes]] = defaultdict(list)
+    for key, fact in zip(keys, facts, strict=True):
+        by_bucket[bucket_of(key)].append(fact)
     now = datetime.now(UTC)
     for bucket, several in sorted(by_bucket.items()):
         for some in _slices(several):
@@ -115,21 +138,36 @@ def envelopes(
                 bucket=bucket,
                 facts=len(some),
                 time=now,
-                payload=payload_of(event, some),
+                payload=joined(some),
                 traceparent=traceparent,
                 cause=cause,
             )
 
 
-def _slices(facts: list[Message]) -> Iterator[list[Message]]:
-    some: list[Message] = []
+def joined(facts: Iterable[bytes]) -> bytes:
+    """One event's bytes, holding these serialised facts: each is field 1, with its length before it."""
+    return b"".join([part for fact in facts for part in (_prefix(len(fact)), fact)])
+
+
+@lru_cache(maxsize=4096)
+def _prefix(length: int) -> bytes:
+    """The tag of field 1 and a length as a varint."""
+    found = bytearray((0x0A,))
+    while length >= 0x80:
+        found.append(length & 0x7F | 0x80)
+        length >>= 7
+    found.append(length)
+    return bytes(found)
+
+
+def _slices(facts: list[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
     size = 0
     for fact in facts:
-        more = fact.ByteSize()
-        if some and (len(some) == _FACTS_PER_ENVELOPE or size + more > _BYTES_PER_ENVELOPE):
+        if some and (len(some) == _FACTS_PER_ENVELOPE or size + len(fact) > _BYTES_PER_ENVELOPE):
             yield some
             some, size = [], 0
         some.append(fact)
-        size += more
+        size += len(fact)
     if some:
         yield some

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+import numpy as np
+
+from services.assessment.domain.sheets import Ids
 from shared.auth import Caller
 from shared.client import ServiceClient
 
@@ -16,14 +19,14 @@ class Roster:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    async def students(self, sourced_ids: Sequence[str], caller: Caller) -> dict[str, str | None]:
-        """The students' ids by sourcedId; None where there is no such student."""
-        found: dict[str, str | None] = {}
+    async def students(self, sourced_ids: Sequence[str], caller: Caller) -> Ids:
+        """The students' ids, parallel to the question; all zeros where there is no such student."""
+        found = [""]
         for start in range(0, len(sourced_ids), _MOST_STUDENTS):
             part = list(sourced_ids[start : start + _MOST_STUDENTS])
             answer = await self._client.post("/students:resolve", {"sourced_ids": part}, caller)
-            found.update(zip(part, answer["ids"], strict=True))
-        return found
+            found.append(answer["ids"])
+        return np.frombuffer(bytes.fromhex("".join(found)), dtype=np.uint8).reshape(len(sourced_ids), 16)
 
 
 class Mastery:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -30,6 +31,10 @@ class Base(SQLModel):
 
 def _instant(*, now: bool = False) -> Any:
     return Column(DateTime(timezone=True), nullable=False, server_default=text("now()") if now else None)
+
+
+def _no() -> Any:
+    return Column(Boolean, nullable=False, server_default=text("false"))
 
 
 def _number() -> Any:
@@ -96,17 +101,20 @@ class AdministrationForm(Base, table=True):
 
 
 class Attempt(Base, table=True):
-    """An answer sheet, scored: its latest version. `responses` and `scores` in the order of the form's items."""
+    """An answer sheet, scored: its latest version. `responses` and `scores` in the order of the form's items.
+
+    Its id follows from the student, the administration, the form and the time. One that is withdrawn says what it said
+    before it was.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
-        UniqueConstraint("student_id", "administration_id", "form_id", "completed_at"),
         CheckConstraint("(reason IS NULL) = (theta IS NOT NULL) AND (theta IS NULL) = (standard_error IS NULL)"),
     )
 
+    student_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     district_id: UUID
-    student_id: UUID
     administration_id: UUID
     form_id: UUID
     form_version_id: UUID
@@ -123,6 +131,7 @@ class Attempt(Base, table=True):
     engine_version: str = Field(sa_type=Text)
     responses: str = Field(sa_type=Text)
     scores: bytes = Field(sa_type=LargeBinary)
+    withdrawn: bool = Field(sa_column=_no())
 
 
 class FormerAttempt(Base, table=True):
@@ -147,6 +156,7 @@ class FormerAttempt(Base, table=True):
     engine_version: str = Field(sa_type=Text)
     responses: str = Field(sa_type=Text)
     scores: bytes = Field(sa_type=LargeBinary)
+    withdrawn: bool = Field(sa_column=_no())
 
 
 class Placement(Base, table=True):

@@ -20,6 +20,7 @@ from services.assessment.domain.scoring import SPECIAL
 from services.assessment.domain.times import microseconds
 
 FIXED_COLUMNS = ("administration", "student", "form", "completed_at", "modality")
+STATUS_COLUMN = "status"
 LONGEST_CODE = 100
 LONGEST_TEXT = 1_000
 MOST_ITEMS = 1_000
@@ -215,8 +216,8 @@ class _Check:
             return None
         before = self.count
         code = self._code(given["id"], at + "/id")
-        if code in FIXED_COLUMNS:
-            self.refuse(at + "/id", code, "identifier", "An answer sheet has a fixed column of this name.")
+        if code in (*FIXED_COLUMNS, STATUS_COLUMN):
+            self.refuse(at + "/id", code, "identifier", "An answer sheet has a column of this name that is no item's.")
         maximum = self._integer(given["maximum"], at + "/maximum", 1, HIGHEST_SCORE, "maximum")
         competencies = self._competencies_of(given["competencies"], at + "/competencies")
         if maximum is None:

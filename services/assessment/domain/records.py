@@ -1,8 +1,9 @@
-"""Cutting a stream of CSV (RFC 4180) into blocks of whole records.
+"""Cutting a stream of CSV (RFC 4180) or of lines of JSON into blocks of whole records.
 
-A line end belongs to a record when the quotes before it do not balance. Only the cut depends on that count, and the
-count is over whole blocks at C speed; what a record says is decided by the parser, block by block. A stray quote can
-therefore put a cut in a wrong place, but then both halves fail to parse and are reported: nothing is read wrongly.
+In CSV a line end belongs to a record when the quotes before it do not balance. Only the cut depends on that count, and
+the count is over whole blocks at C speed; what a record says is decided by the parser, block by block. A stray quote
+can therefore put a cut in a wrong place, but then both halves fail to parse and are reported: nothing is read wrongly.
+In JSON no string holds a line end as it is.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ class RecordTooLong(Exception):
 class Splitter:
     """Takes the pieces as they come and gives blocks; holds one piece and one unfinished record at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quoted: bool = True) -> None:
+        """`quoted` when quotes may enclose line ends, as in CSV."""
+        self._quoted = quoted
         self._rest = b""
         self._line = 1
         self._begun = False
@@ -46,7 +49,7 @@ class Splitter:
                 return None
             self._begun = True
             held = held.removeprefix(_BOM)
-        cut = _last_record_end(held)
+        cut = _last_record_end(held) if self._quoted else held.rfind(b"\n") + 1
         self._rest = held[cut:]
         block = self._block(held[:cut], last=False) if cut else None
         if len(self._rest) > LONGEST_RECORD:

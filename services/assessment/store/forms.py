@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from services.assessment.domain import forms
+from services.assessment.domain.catalogue import KnownAdministration, KnownForm
 from services.assessment.domain.forms import Administration, Form, Purpose
-from services.assessment.domain.sheets import KnownAdministration, KnownForm
 from services.assessment.domain.times import instant, microseconds_of
 from shared.db import Transaction
 
@@ -67,7 +67,8 @@ async def find_administrations(tx: Transaction, codes: Collection[str]) -> dict[
     """Administrations by code, as answer sheets refer to them; None where there is none."""
     rows = await tx.fetch(
         """
-        SELECT a.id, a.code, a.opens_at, a.closes_at, array_agg(f.code) FILTER (WHERE f.id IS NOT NULL) AS forms
+        SELECT a.id, a.code, a.purpose, a.opens_at, a.closes_at,
+               array_agg(f.code) FILTER (WHERE f.id IS NOT NULL) AS forms
         FROM administrations a
         LEFT JOIN administration_forms af ON af.administration_id = a.id
         LEFT JOIN forms f ON f.id = af.form_id
@@ -78,6 +79,7 @@ async def find_administrations(tx: Transaction, codes: Collection[str]) -> dict[
     found = {
         row["code"]: KnownAdministration(
             id=str(row["id"]),
+            purpose=Purpose(row["purpose"]),
             opens_at=microseconds_of(row["opens_at"]),
             closes_at=microseconds_of(row["closes_at"]),
             forms=frozenset(row["forms"] or ()),
@@ -318,9 +320,3 @@ def _planned(row: asyncpg.Record) -> Planned:
             forms=(),
         ),
     )
-
-
-async def purposes(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Purpose]:
-    """What each administration's results may be used for."""
-    rows = await tx.fetch("SELECT id, purpose FROM administrations WHERE id = ANY ($1)", list(ids))
-    return {row["id"]: Purpose(row["purpose"]) for row in rows}

@@ -22,6 +22,7 @@ from shared.db import Transaction
 from shared.errors import Invalid
 
 _Row = TypeVar("_Row")
+_NOBODY = "0" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +185,16 @@ def _pages(found: dict[UUID, list[_Row]], first: int) -> list[Page[_Row]]:
     return [Page(parent, rows[:first], len(rows) > first) for parent, rows in found.items()]
 
 
-async def resolve_students(tx: Transaction, sourced_ids: Sequence[str]) -> list[UUID | None]:
-    """Which students these identifiers name, parallel to the question."""
+async def resolve_students(tx: Transaction, sourced_ids: Sequence[str]) -> str:
+    """Which students these identifiers name, parallel to the question: as the contract writes them."""
     rows = await tx.fetch(
         """
-        SELECT c.sourced_id, p.id
+        SELECT c.sourced_id, replace(p.id::text, '-', '') AS id
         FROM crosswalk c JOIN people p ON p.id = c.row_id
         WHERE c.district_id = $1 AND c.source = 'sis' AND c.type = 'user' AND c.end_on IS NULL AND p.is_student
           AND c.sourced_id = ANY ($2)
         """,
         tx.caller.district, list(set(sourced_ids)),
     )  # fmt: skip
-    found = {row["sourced_id"]: row["id"] for row in rows}
-    return [found.get(name) for name in sourced_ids]
+    found = dict(map(tuple, rows))
+    return "".join([found.get(name, _NOBODY) for name in sourced_ids])

@@ -7,14 +7,18 @@ from pathlib import Path
 from threading import Thread
 from uuid import UUID, uuid5
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.assessment.domain import formsfile, sheets
+from services.assessment.domain import csvfile, formsfile, sheets
+from services.assessment.domain.attempts import attempt_ids
+from services.assessment.domain.catalogue import Catalogue, KnownAdministration, KnownForm
+from services.assessment.domain.csvfile import Header
 from services.assessment.domain.problems import Problem
 from services.assessment.domain.records import Block, Splitter
-from services.assessment.domain.sheets import Catalogue, Header, KnownAdministration, KnownForm, Reading
+from services.assessment.domain.sheets import Reading
 from tests.unit.assessment.examples import FORMS, HEADER
 from tests.unit.assessment.test_formsfile import parse
 
@@ -29,7 +33,9 @@ def catalogue() -> Catalogue:
     assert isinstance(file, formsfile.FormsFile)
     return Catalogue(
         {
-            each.code: KnownAdministration(f"id of {each.code}", each.opens_at, each.closes_at, frozenset(each.forms))
+            each.code: KnownAdministration(
+                f"id of {each.code}", each.purpose, each.opens_at, each.closes_at, frozenset(each.forms)
+            )
             for each in file.administrations
         }
         | {"nowhere": None},
@@ -40,7 +46,15 @@ def catalogue() -> Catalogue:
 
 def read(*records: str, end: str = "\n", last: bool = True) -> Reading:
     content = ("\n".join(records) + end).encode("utf-8", "surrogateescape")
-    return sheets.read(Block(2, content, last), ITEMS, catalogue())
+    return csvfile.read(Block(2, content, last), ITEMS, catalogue().packed())
+
+
+def bits(reading: Reading) -> list[tuple[object, ...]]:
+    """Every bit of what was read."""
+    return [
+        (group.administration, group.form, group.names, bytes(group.sheets), bytes(group.scores), group.responses)
+        for group in reading.groups
+    ]
 
 
 def problems(reading: Reading) -> list[tuple[int | None, str | None, str]]:
@@ -67,19 +81,15 @@ def test_a_good_sheet_is_scored() -> None:
 
     [group] = reading.groups
     assert reading.problems == []
-    assert (group.administration, group.form, group.form_version) == (
-        "id of 2026-fall",
-        "id of M4-A",
-        "version of M4-A",
-    )
-    assert (group.lines, group.students) == ([2], ["ada"])
-    assert group.completed_at == [1_789_482_600_000_000]
-    assert group.modalities == [1]
-    assert group.responses == ["B\x1f2\x1f7"]
-    assert group.scores == [bytes([1, 2, 2])]
-    assert (group.raw, group.maximum) == ([5], [6])
-    assert group.theta[0] is not None
-    assert group.standard_error[0] is not None
+    [sheet] = group.sheets
+    assert (group.administration, group.form, group.students) == ("2026-fall", "M4-A", ["ada"])
+    assert (sheet["line"], sheet["completed_at"]) == (2, 1_789_482_600_000_000)
+    assert (sheet["modality"], sheet["status"]) == (1, sheets.ORIGINAL)
+    assert (group.responses, sheet["width"]) == (b"B\x1f2\x1f7", 5)
+    assert group.scores.tolist() == [[1, 2, 2]]
+    assert (sheet["raw"], sheet["maximum"]) == (5, 6)
+    assert abs(sheet["theta"]) < 1
+    assert 0 < sheet["standard_error"] < 1
 
 
 @pytest.mark.parametrize(
@@ -120,7 +130,7 @@ def test_a_broken_record_is_refused_at_its_place_and_its_neighbours_are_not(
 
     assert problems(reading) == [(3, column, rule)]
     assert reading.refused == 1
-    assert [group.lines for group in reading.groups] == [[2, 4]]
+    assert [group.sheets["line"].tolist() for group in reading.groups] == [[2, 4]]
     assert all(problem.remedy for problem in reading.problems)
 
 
@@ -140,7 +150,7 @@ def test_a_file_cut_off_in_the_middle_is_noticed(cut: str) -> None:
     reading = read(GOOD, cut, end="")
 
     assert problems(reading) == [(3, None, "cut-off")]
-    assert [group.lines for group in reading.groups] == [[2]]
+    assert [group.sheets["line"].tolist() for group in reading.groups] == [[2]]
 
 
 def test_a_last_record_without_line_end_is_whole() -> None:
@@ -154,21 +164,26 @@ def test_windows_line_ends_quotes_and_empty_lines_are_fine() -> None:
 
     [group] = reading.groups
     assert reading.problems == []
-    assert list(zip(group.lines, group.students, strict=True)) == [(2, "ada"), (4, "bo\nb"), (6, 'c""y')]
-    assert len(set(group.responses)) == 1
+    assert list(zip(group.sheets["line"].tolist(), group.students, strict=True)) == [
+        (2, "ada"),
+        (4, "bo\nb"),
+        (6, 'c""y'),
+    ]
+    assert len(set(sheets.cut(group.sheets, group.responses))) == 1
 
 
 def test_a_form_s_missing_column_is_asked_for() -> None:
     header = Header(("m4-001", "m4-002"))
 
-    reading = sheets.read(Block(2, b"2026-fall,ada,M4-A,2026-09-15T09:30:00Z,paper,B,2\n", True), header, catalogue())
+    record = b"2026-fall,ada,M4-A,2026-09-15T09:30:00Z,paper,B,2\n"
+    reading = csvfile.read(Block(2, record, True), header, catalogue().packed())
 
     assert reading.missing_columns == {("M4-A", "m4-003")}
     assert (reading.groups, reading.refused) == ([], 1)
 
 
 def test_codes_that_the_catalogue_lacks_are_asked_for_first() -> None:
-    reading = sheets.read(Block(2, GOOD.encode(), True), ITEMS, Catalogue({}, {}))
+    reading = csvfile.read(Block(2, GOOD.encode(), True), ITEMS, Catalogue({}, {}).packed())
 
     assert (reading.wanted_administrations, reading.wanted_forms) == ({"2026-fall"}, {"M4-A"})
     assert (reading.groups, reading.problems) == ([], [])
@@ -180,11 +195,10 @@ def test_the_order_of_the_item_columns_does_not_matter(order: list[int], answers
     plain = read(*(f"2026-fall,s,M4-A,2026-09-15T09:30:00Z,remote,{','.join(row)}" for row in cells))
     moved = [f"2026-fall,s,M4-A,2026-09-15T09:30:00Z,remote,{','.join(row[place] for place in order)}" for row in cells]
 
-    shuffled = sheets.read(
-        Block(2, "\n".join(moved).encode(), True), Header(tuple(ITEMS.items[place] for place in order)), catalogue()
-    )
+    header = Header(tuple(ITEMS.items[place] for place in order))
+    shuffled = csvfile.read(Block(2, "\n".join(moved).encode(), True), header, catalogue().packed())
 
-    assert shuffled.groups == plain.groups
+    assert bits(shuffled) == bits(plain)
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=5))
@@ -196,25 +210,28 @@ def test_the_size_of_the_pieces_does_not_matter(sizes: list[int]) -> None:
     while at < len(content):
         size = sizes[turn % len(sizes)]
         if block := splitter.feed(content[at : at + size]):
-            found.append(sheets.read(block, ITEMS, catalogue()))
+            found.append(csvfile.read(block, ITEMS, catalogue().packed()))
         at, turn = at + size, turn + 1
-    found.append(sheets.read(splitter.end(), ITEMS, catalogue()))
+    found.append(csvfile.read(splitter.end(), ITEMS, catalogue().packed()))
 
     joined = [group for reading in found for group in reading.groups]
 
     [expected] = whole.groups
-    for name in ("students", "scores", "theta", "standard_error", "raw", "responses"):
-        assert [value for group in joined for value in getattr(group, name)] == getattr(expected, name)
+    assert [name for group in joined for name in group.students] == expected.students
+    for name in ("scores", "responses"):
+        assert b"".join(bytes(getattr(group, name)) for group in joined) == bytes(getattr(expected, name))
+    for name in ("theta", "standard_error", "raw", "completed_at", "width"):
+        assert [value for group in joined for value in group.sheets[name]] == expected.sheets[name].tolist()
 
 
 def header_problems(content: bytes) -> list[Problem]:
-    header, _, found = sheets.read_header(Block(1, content, True))
+    header, _, found = csvfile.read_header(Block(1, content, True))
     assert (header is None) == bool(found)
     return found
 
 
 def test_a_header_names_the_item_columns() -> None:
-    header, rest, found = sheets.read_header(Block(1, f"{HEADER}\r\n{GOOD}\n".encode(), True))
+    header, rest, found = csvfile.read_header(Block(1, f"{HEADER}\r\n{GOOD}\n".encode(), True))
 
     assert found == []
     assert header == ITEMS
@@ -251,9 +268,10 @@ def test_problems_of_a_block_are_counted_beyond_the_first_thousand() -> None:
 def test_an_attempt_s_id_is_the_uuid5_that_the_library_makes() -> None:
     district, student = UUID(int=7), "5f0c4f9e-0000-4000-8000-000000000001"
 
-    [made] = sheets.attempt_ids(district, "2026-fall", [student], "M4-A", [1_789_482_600_000_000])
+    students = np.frombuffer(UUID(student).bytes, dtype=np.uint8).reshape(1, 16)
+    [made] = attempt_ids(district, "2026-fall", students, "M4-A", np.array([1_789_482_600_000_000]))
 
-    assert UUID(made) == uuid5(district, f"sheets:attempt:2026-fall|{student}|M4-A|1789482600000000")
+    assert UUID(bytes=made.tobytes()) == uuid5(district, f"sheets:attempt:2026-fall|{student}|M4-A|1789482600000000")
 
 
 def test_every_rule_is_in_the_documentation() -> None:
