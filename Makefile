@@ -61,13 +61,15 @@ bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (
 bench-submission: setup-dev ## Measure one sheet from the door to the reader (SUBMISSIONS= MODES=)
 	$(BIN)/python -m tests.bench.submission --submissions $(or $(SUBMISSIONS),200) --modes $(or $(MODES),kafka embedded)
 
-check: setup-dev ## Format, lint, types, boundaries, proto, schema: nothing is written
+check: setup-dev ## Format, lint, types, boundaries, proto, schema, containers: nothing is written
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 	$(BIN)/python -m services.gateway.schema --check
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/python -m pytest tests/unit tests/contract -m "not kafka and not long"
 
 format: setup-dev ## Format the code and mend what the linter can

@@ -6,10 +6,10 @@ security. Running it again changes nothing but passwords that differ.
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -54,11 +54,15 @@ async def provision(
 
     The administrator may be a superuser, or a role with CREATEDB and CREATEROLE on a managed server.
     """
-    databases = [describe(admin_dsn, service, password, prefix=prefix) for service in services]
+    return await prepare(admin_dsn, [describe(admin_dsn, service, password, prefix=prefix) for service in services])
+
+
+async def prepare(admin_dsn: str, databases: Sequence[ServiceDatabase]) -> dict[str, ServiceDatabase]:
+    """The same for databases that are described: names, roles and passwords are theirs."""
     async with connected(admin_dsn) as admin:
         for database in databases:
-            await _role(admin, database.owner, derived(password, database.owner))
-            await _role(admin, database.app, derived(password, database.app))
+            await _role(admin, database.owner, _password_in(database.owner_dsn))
+            await _role(admin, database.app, _password_in(database.app_dsn))
             await create_database(admin, database)
     for database in databases:  # one after the other: Alembic keeps its context in a global
         await migrate.upgrade(database.owner_dsn, database.service, database.app)
@@ -81,13 +85,17 @@ async def _role(admin: "asyncpg.Connection[asyncpg.Record]", role: str, password
         "SELECT rolsuper OR rolbypassrls OR rolcreaterole AS strong FROM pg_roles WHERE rolname = $1", role
     )
     if found is None:
-        await admin.execute(f"CREATE ROLE {quoted(role)} LOGIN PASSWORD '{password}'")
+        await admin.execute(f"CREATE ROLE {quoted(role)} LOGIN PASSWORD {_literal(password)}")
     elif found["strong"]:
         raise RoleTooStrong(f"the database role {role} may bypass row-level security; Trellis does not use it")
     else:
-        await admin.execute(f"ALTER ROLE {quoted(role)} PASSWORD '{password}'")
+        await admin.execute(f"ALTER ROLE {quoted(role)} PASSWORD {_literal(password)}")
     if not await admin.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         await admin.execute(f"GRANT {quoted(role)} TO CURRENT_USER")  # or we could not make a database for it
+
+
+def _password_in(dsn: str) -> str:
+    return unquote(urlsplit(dsn).password or "")
 
 
 def derived(password: str, role: str) -> str:
@@ -105,6 +113,11 @@ def address(dsn: str, *, user: str, password: str, database: str) -> str:
 def quoted(name: str) -> str:
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    """An SQL string."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 @asynccontextmanager

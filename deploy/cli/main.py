@@ -31,6 +31,7 @@ app.command("run")(platform.run)
 app.command("up")(processes.up)
 app.command("down")(processes.down)
 app.command("service")(processes.service)
+app.command("provision")(processes.provision)
 app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
 

@@ -39,3 +39,11 @@ def service(
     from deploy.service import serve
 
     asyncio.run(serve(name, host, port))
+
+
+def provision() -> None:
+    """Make the databases, roles and topics on your PostgreSQL and Kafka, or bring them up to date (docs/kafka.md)."""
+    from deploy.managed import prepare
+
+    for line in asyncio.run(prepare()):
+        show.message(line)

@@ -76,7 +76,7 @@ class Answers:
             students=[names[row] for row in present],
             completed=[times[seconds[row]] for row in present],
             modality=[str(how[row]) for row in present],
-            picked=picked[present],
+            picked=picked[present].astype(np.int8),
         )
 
     def _responses(self, rng: np.random.Generator, form: Form, cells: Cells, ability: Floats) -> NDArray[np.int64]:

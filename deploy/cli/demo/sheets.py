@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FIXED = ("administration", "student", "form", "completed_at", "modality")
 OMITTED, NOT_REACHED = "-", "/"
-SHEETS_PER_ROW_GROUP = 20_000
+SHEETS_PER_ROW_GROUP = 50_000
 
 
 class AnswersFormat(StrEnum):
@@ -64,7 +64,7 @@ class Block:
     students: list[str]
     completed: list[datetime]
     modality: list[str]
-    picked: NDArray[np.int64]
+    picked: NDArray[np.int8]
 
 
 class SheetsWriter(Protocol):

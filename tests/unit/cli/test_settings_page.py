@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from deploy import processes, service
+from deploy import managed, processes, service
 from services.assessment import main as assessment
 from services.gateway import main as gateway
 from services.mastery import main as mastery
@@ -22,6 +22,7 @@ PAGES: dict[str, Sequence[type[BaseSettings]]] = {
     "gateway": [gateway.Settings],
     "Every process on Kafka": [service.ProcessSettings, service.KafkaSettings],
     "`make up`": [processes.Surroundings],
+    "`trellis provision`": [managed.Managed],
 }
 
 
