@@ -134,7 +134,7 @@ class Matching(Base, table=True):
 
 
 class Inputs(Base, table=True):
-    """What a matching is computed from, frozen before it begins: a matching that is killed starts over from the same."""
+    """What a matching is computed from, frozen before it begins: killed in the middle, it starts over from the same."""
 
     __tablename__ = "matching_inputs"
 

@@ -1,4 +1,4 @@
-"""Programmes, willingness with its history, matchings and their inputs, proposals, answers, who is unmatched; stages."""
+"""Programmes, willingness with its history, matchings with their inputs, proposals, answers, the unmatched; stages."""
 
 from alembic import op
 

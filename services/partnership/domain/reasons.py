@@ -1,0 +1,141 @@
+"""Why these two, and why not this one: sentences for people.
+
+A sentence speaks of the school itself and of its partner, never of others' results; figures appear only for schools
+that allowed their use.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+Grounds: TypeAlias = dict[str, Any]  # kept as JSON: what a proposal's sentence is made of
+
+_EAGERNESS = {1: "a little eager", 2: "somewhat eager", 3: "eager", 4: "very eager", 5: "most eager"}
+_OTHERS = {"offers": "seeks", "seeks": "offers"}
+
+
+def grounds(
+    area: str,
+    host: tuple[str, int, float | None],
+    guest: tuple[str, int, float | None],
+    distance_km: float | None,
+    snapshot_on: str | None,
+) -> Grounds:
+    """What a sentence is made of: each school's name, eagerness and measured share (or None)."""
+    return {
+        "area": area,
+        "host": {"name": host[0], "eagerness": host[1], "share": host[2]},
+        "guest": {"name": guest[0], "eagerness": guest[1], "share": guest[2]},
+        "distance_km": distance_km,
+        "snapshot_on": snapshot_on,
+    }
+
+
+def without_share(known: Grounds, side: str) -> Grounds:
+    """The same without the measured share of one side, `host` or `guest`."""
+    return {**known, side: {**known[side], "share": None}}
+
+
+def why(known: Grounds) -> str:
+    """Why these two are proposed, in one sentence."""
+    host, guest = known["host"], known["guest"]
+    measured = host["share"] is not None or guest["share"] is not None
+    parts = [
+        f"{host['name']} offers help in {known['area']}{_strength(host['share'])} and is {_eager(host)}",
+        f"{guest['name']} seeks it{_need(guest['share'])} and is {_eager(guest)}",
+    ]
+    km = known["distance_km"]
+    if km is not None:
+        parts.append(f"they are {km:.1f} km apart")
+    when = f" (figures of {_day(known['snapshot_on'])})" if measured and known["snapshot_on"] else ""
+    return "; ".join(parts) + when + "."
+
+
+def _strength(share: float | None) -> str:
+    if share is None:
+        return ", by its own word,"
+    return f", where its learners have mastered {share:.0%} on average,"
+
+
+def _need(share: float | None) -> str:
+    if share is None:
+        return ", by its own word,"
+    return f", where {share:.0%} of its learners have probably not mastered it yet,"
+
+
+def _eager(side: dict[str, Any]) -> str:
+    return f"{_EAGERNESS[side['eagerness']]} ({side['eagerness']} of 5)"
+
+
+def _day(iso: str) -> str:
+    day = date.fromisoformat(iso)
+    return f"{day.day} {day:%B %Y}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why a willing school has no partner: how many there could have been, and what stood against each.
+
+    Every other school that does the opposite in this area is counted once, in the first field that is true of it.
+    The last four could be its partner: `partners` are so in another area now, `full` have given all their places to
+    other partnerships, `balance` would take a sector beyond its places, and `open` only come after the last of the
+    `number` partnerships that there may be, `by_money` when it is the budget that says so.
+    """
+
+    role: str
+    area: str
+    max_distance_km: float | None = None
+    has_location: bool = True
+    others: int = 0
+    together: int = 0
+    no_location: int = 0
+    too_far: int = 0
+    conflict: int = 0
+    declined: int = 0
+    partners: int = 0
+    full: int = 0
+    balance: int = 0
+    open: int = 0
+    nearest_km: float | None = None
+    number: int = 0
+    by_money: bool = False
+
+
+def why_not(standing: Standing) -> str:
+    """Why there is no partner, in one sentence."""
+    does, others = _OTHERS[standing.role], standing.others
+    if not others:
+        return f"No other school {does} help in {standing.area}."
+    if standing.max_distance_km is not None and not standing.has_location:
+        return "The programme limits the distance between partners, and the location of this school is not known."
+    who = f"school that {does}" if others == 1 else f"schools that {does.removesuffix('s')}"
+    causes = [(count, said) for count, said in _causes(standing) if count]
+    if len(causes) == 1:
+        all_of_them = f"The only {who}" if others == 1 else f"All {others} {who}"
+        return f"{all_of_them} help in {standing.area} {causes[0][1]}."
+    listed = [f"{count} {said}" for count, said in causes]
+    return f"Of {others} {who} help in {standing.area}, {', '.join(listed[:-1])}, and {listed[-1]}."
+
+
+def _causes(standing: Standing) -> list[tuple[int, str]]:
+    near = "" if standing.nearest_km is None else f" (the nearest is {standing.nearest_km:.1f} km away)"
+    allowed = "that the budget pays for" if standing.by_money else "of the programme"
+    several = standing.number != 1
+
+    def said(count: int, one: str, many: str, rest: str) -> tuple[int, str]:
+        return count, f"{one if count == 1 else many} {rest}"
+
+    return [
+        said(standing.together, "is", "are", "already its partner in this programme"),
+        said(standing.no_location, "has", "have", "no known location, and the programme limits the distance"),
+        said(standing.too_far, "is", "are", f"farther away than {standing.max_distance_km or 0:g} km{near}"),
+        said(standing.conflict, "is", "are", "kept apart from it by a conflict that the programme names"),
+        said(standing.declined, "was", "were", "part of a proposal to it that one side declined"),
+        said(standing.partners, "is", "are", "proposed to it, or its partner, in another area"),
+        said(standing.full, "has", "have", "no place left beside the partnerships that together weigh most"),
+        said(standing.balance, "has", "have", "no place left in the balance between sectors"),
+        said(
+            standing.open, "comes", "come",
+            f"after the {standing.number} partnership{'s' * several} {allowed}, which together weigh most",
+        ),
+    ]  # fmt: skip
