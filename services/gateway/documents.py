@@ -1,10 +1,11 @@
 """Documents, parsed and validated once: what is asked again and again costs a look-up."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, parse, validate
 
+from services.gateway.execution.plan import Plans
 from services.gateway.limits import TOKENS, check_shape
 from shared.errors import Invalid, LimitExceeded
 
@@ -36,6 +37,7 @@ class Document:
 
     ast: DocumentNode
     operations: dict[str, OperationDefinitionNode]
+    plans: Plans = field(default_factory=Plans)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute."""

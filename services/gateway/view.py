@@ -5,13 +5,12 @@ application/graphql-response+json says 400 when nothing was executed, and applic
 """
 
 import asyncio
-import inspect
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 import orjson
 import structlog
-from graphql import ExecutionResult, GraphQLSchema, execute
+from graphql import ExecutionResult, Executor, GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +21,7 @@ from services.gateway.context import Context
 from services.gateway.cost import Reckoning
 from services.gateway.documents import Document, Documents, NotADocument, is_query
 from services.gateway.errors import entry, said
+from services.gateway.execution.walk import execute
 from services.gateway.limits import COST, RESPONSE_BYTES
 from services.gateway.requests import Asked, Media, Refused, media_of, read, wants_page
 from shared.auth import Caller
@@ -136,16 +136,18 @@ class GraphQLView:
         """Walk the fields; everything under way is cancelled when the wall clock has run out."""
         try:
             async with asyncio.timeout(self._wall_clock_seconds):
-                result = execute(
+                executor = Executor.build(
                     self._schema,
                     document.ast,
                     context_value=Context.of(caller, self._services),
-                    variable_values=asked.variables,
+                    raw_variable_values=asked.variables,
                     operation_name=asked.operation_name,
                     max_coercion_errors=5,
                     hide_suggestions=True,
                 )
-                return await result if inspect.isawaitable(result) else result
+                if isinstance(executor, list):
+                    return ExecutionResult(None, executor)
+                return await execute(executor, document.plans, document.ast)
         except TimeoutError:
             log.warning("query ran out of time", subject=caller.subject, operation=asked.operation_name is not None)
             raise TookTooLong from None
