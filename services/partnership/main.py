@@ -4,6 +4,10 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.partnership import api
+from services.partnership.handlers.matchings import Matcher
+from services.partnership.handlers.programmes import Programmes
+from services.partnership.handlers.willingness import Willingness
+from services.partnership.peers import Mastery, Roster
 from shared.auth import Tokens
 from shared.client import ServiceClient
 from shared.db import Database
@@ -29,13 +33,17 @@ def build(settings: Settings) -> Service:
     """The service, ready to run."""
     database = Database(settings.database_url, name=NAME, pool_size=settings.pool_size)
     tokens = Tokens(settings.token_secret)
-    roster = ServiceClient(settings.roster_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
-    mastery = ServiceClient(settings.mastery_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
-    imports = Imports(database, [])
+    to_roster = ServiceClient(settings.roster_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
+    to_mastery = ServiceClient(settings.mastery_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
+    roster, mastery = Roster(to_roster), Mastery(to_mastery)
+    imports = Imports(database, [Programmes(roster, mastery), Willingness(roster)])
+    matcher = Matcher(database, roster, mastery)
     return Service(
         name=NAME,
-        app=build_app(name=NAME, database=database, tokens=tokens, routers=[api.router, imports.router]),
+        app=build_app(
+            name=NAME, database=database, tokens=tokens, routers=[api.routes(database, roster), imports.router]
+        ),
         database=database,
-        jobs=[imports.work],
-        closing=[roster.close, mastery.close],
+        jobs=[imports.work, matcher.work],
+        closing=[to_roster.close, to_mastery.close],
     )

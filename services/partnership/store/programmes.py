@@ -22,13 +22,6 @@ class Kept:
     conflicts: tuple[tuple[UUID, UUID, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A valid file's programme, waiting to be kept."""
-
-    content: dict[str, Any]  # our own JSON
-
-
 async def stage(
     tx: Transaction,
     import_id: UUID,
@@ -41,8 +34,8 @@ async def stage(
         "code": programme.code,
         "title": programme.title,
         "partnerships": programme.partnerships,
-        "budget": str(programme.budget),
-        "cost": str(programme.cost_per_partnership),
+        "budget": f"{programme.budget:f}",
+        "cost": f"{programme.cost_per_partnership:f}",
         "currency": programme.currency,
         "max_distance_km": programme.max_distance_km,
         "balance": [
@@ -127,8 +120,8 @@ async def _said(tx: Transaction, id_: UUID) -> dict[str, Any]:
         "code": programme.code,
         "title": programme.title,
         "partnerships": programme.partnerships,
-        "budget": str(programme.budget),
-        "cost": str(programme.cost_per_partnership),
+        "budget": f"{programme.budget:f}",
+        "cost": f"{programme.cost_per_partnership:f}",
         "currency": programme.currency,
         "max_distance_km": programme.max_distance_km,
         "balance": [

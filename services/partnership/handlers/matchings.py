@@ -1,0 +1,246 @@
+"""A matching: asked for, its inputs frozen, solved in a process of its own, and what it proposes announced.
+
+Killed at any moment, the next start takes it up from the frozen inputs and proposes the same. What a school takes back
+while it is solved, it is begun again without.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from services.partnership import events
+from services.partnership.domain.figures import share
+from services.partnership.domain.instance import Instance, Willing, from_json, to_json
+from services.partnership.domain.matching import Outcome, match
+from services.partnership.domain.programme import affordable
+from services.partnership.peers import Mastery, Roster
+from services.partnership.store import matchings as store
+from services.partnership.store import programmes, proposals, willingness
+from services.partnership.store.matchings import Due, Matching
+from services.partnership.store.programmes import Kept
+from services.partnership.store.willingness import Declared
+from shared.auth import Caller
+from shared.compute import Compute
+from shared.db import Database, Transaction
+from shared.errors import NotFound, Unavailable
+from shared.events import uuid7
+from shared.events_pb.trellis.events.partnership.v1 import partnership_pb2 as pb
+from shared.inbox import is_transient
+
+_NET_SECONDS = 2.0
+_BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
+_LATER = timedelta(seconds=5)
+_MOST_DEATHS = 3
+_LOCK = 0x6D61746368
+
+Solve = Callable[[str], Outcome]
+
+log = structlog.get_logger("matching")
+
+
+class NoSuchProgramme(NotFound):
+    """There is no such programme."""
+
+
+async def propose(tx: Transaction, programme: UUID) -> Matching:
+    """Start a matching; while one is under way, that one."""
+    tx.caller.need("partnership:write")
+    tx.caller.refuse_accountability()
+    tx.caller.need_whole_district()
+    if not await programmes.list_programmes(tx, [programme], []):
+        raise NoSuchProgramme
+    await willingness.serialise(tx)
+    return await store.unfinished(tx, programme) or await store.add(tx, uuid7(), programme)
+
+
+class Matcher:
+    """The job that takes matchings to their end, one after the other."""
+
+    def __init__(self, database: Database, roster: Roster, mastery: Mastery, *, solve: Solve = match) -> None:
+        self._database = database
+        self._roster = roster
+        self._mastery = mastery
+        self._solve = solve
+        self._deaths: dict[UUID, int] = {}
+
+    async def work(self) -> None:
+        """Until cancelled: take what is due, oldest first. One worker per database, under an advisory lock."""
+        failures = 0
+        while True:
+            try:
+                await self._lead()
+            except Exception as wrong:
+                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                log.warning("matchings wait", reason=repr(wrong)[:300], seconds=wait)
+                await asyncio.sleep(wait)
+
+    async def _lead(self) -> None:
+        woken = asyncio.Event()
+        connection = await self._database.raw()
+        try:
+            await connection.add_listener("matchings", lambda *_: woken.set())
+            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            while True:
+                woken.clear()
+                due = await store.next_due(connection)
+                if due is not None:
+                    await self.advance(due)
+                    continue
+                try:
+                    async with asyncio.timeout(_NET_SECONDS):
+                        await woken.wait()
+                except TimeoutError:
+                    await connection.fetchval("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def advance(self, due: Due) -> None:
+        """Take one matching to its end, or put it off; a mistake of ours is said and ends it."""
+        caller = Caller.system(due.district, f"matching:{due.matching}")
+        try:
+            await self._forward(due.matching, caller)
+        except Exception as wrong:
+            if is_transient(wrong):
+                async with self._database.transaction(caller) as tx:
+                    await store.put_off(tx, due.matching, _LATER)
+                log.warning("matching waits", id=str(due.matching), reason=repr(wrong)[:300])
+                return
+            log.exception("matching failed", id=str(due.matching))
+            async with self._database.transaction(caller) as tx:
+                explanation = "Something went wrong on our side; the operators see what. Earlier proposals stay open."
+                await store.finish(tx, due.matching, "failed", explanation=explanation)
+
+    async def _forward(self, id_: UUID, caller: Caller) -> None:
+        async with self._database.transaction(caller) as tx:
+            matching = await store.find_for_update(tx, id_)
+            if matching is None or matching.state not in ("queued", "solving"):
+                await store.forget(tx, id_)
+                return
+            kept = await store.inputs(tx, id_)
+        if kept is None:
+            kept = await self._freeze(matching, caller)
+        outcome = await self._solved(id_, kept)
+        async with self._database.transaction(caller) as tx:
+            await store.note_solved(tx, id_)
+        await self._publish(matching, kept, outcome, caller)
+
+    async def _freeze(self, matching: Matching, caller: Caller) -> str:
+        async with self._database.reading(caller) as tx:
+            [programme] = await programmes.list_programmes(tx, [matching.programme], [])
+            willing = await willingness.of_areas(tx, list(programme.competencies))
+            locked = await proposals.settled(tx, programme.id, "accepted")
+            declined = await proposals.settled(tx, programme.id, "declined")
+        named = {each.declaration.school for each in willing} | {s for one, other, _ in locked for s in (one, other)}
+        schools = await self._roster.schools(sorted(named), caller)
+        shares, snapshot_at = await self._shares(programme, willing, caller)
+        asked = programme.programme
+        kept = to_json(
+            Instance(
+                matching=matching.id,
+                areas=tuple((area.code, area.title) for area in asked.areas),
+                schools=tuple(schools.values()),
+                willing=tuple(
+                    Willing(d.school, d.area, d.role, d.eagerness, d.capacity, shares.get((d.school, d.area)))
+                    for d in (each.declaration for each in willing)
+                    if d.school in schools  # a school that left the district since it said so is not matched
+                ),
+                partnerships=asked.partnerships,
+                affordable=affordable(asked.partnerships, asked.budget, asked.cost_per_partnership),
+                max_distance_km=asked.max_distance_km,
+                balance=asked.balance,
+                conflicts=tuple((one, other) for one, other, _ in programme.conflicts),
+                declined=tuple(declined),
+                locked=tuple(locked),
+                snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
+            ).ordered()
+        )
+        async with self._database.transaction(caller) as tx:
+            await store.freeze(tx, matching.id, kept, snapshot_at)
+        return kept
+
+    async def _shares(
+        self, programme: Kept, willing: list[Declared], caller: Caller
+    ) -> tuple[dict[tuple[UUID, str], float], datetime | None]:
+        """Measured strengths and needs of the schools that allow it, area by area, and when they were published."""
+        shares: dict[tuple[UUID, str], float] = {}
+        taken: datetime | None = None
+        for area, competencies in programme.competencies.items():
+            roles = {
+                each.declaration.school: each.declaration.role
+                for each in willing
+                if each.declaration.area == area and each.declaration.diagnostics_allowed
+            }
+            if not roles or not competencies:
+                continue
+            for school, published in (await self._mastery.areas(sorted(roles), competencies, caller)).items():
+                measured = share(roles[school], published.figures)
+                if measured is not None:
+                    shares[school, area] = measured
+                    taken = published.snapshot_at if taken is None else max(taken, published.snapshot_at)
+        return shares, taken
+
+    async def _solved(self, id_: UUID, kept: str) -> Outcome:
+        compute = Compute()  # a process of its own, for the memory and the minutes it may take
+        try:
+            outcome = await compute.run(self._solve, kept)
+        except Unavailable as died:
+            self._deaths[id_] = self._deaths.get(id_, 0) + 1
+            if self._deaths[id_] >= _MOST_DEATHS:
+                raise RuntimeError("the solving process died again and again") from died
+            raise
+        finally:
+            compute.close()
+        self._deaths.pop(id_, None)
+        return outcome
+
+    async def _publish(self, matching: Matching, kept: str, outcome: Outcome, caller: Caller) -> None:
+        async with self._database.transaction(caller, cause=str(matching.id)) as tx:
+            await willingness.serialise(tx)
+            now = await store.find_for_update(tx, matching.id)
+            if now is None or now.state != "solving":
+                return
+            if not await _holds(tx, matching.programme, from_json(kept)):
+                await store.thaw(tx, matching.id)
+                return
+            if not outcome.is_feasible:
+                await store.finish(tx, matching.id, "infeasible", explanation=outcome.explanation)
+                return
+            fallen = await proposals.supersede(tx, matching.programme)
+            await proposals.add(tx, matching.programme, matching.id, outcome.proposals)
+            await proposals.add_alone(tx, matching.id, outcome.alone)
+            await store.finish(
+                tx, matching.id, "proposed", proposals=len(outcome.proposals), unmatched=len(outcome.alone),
+                explanation=outcome.explanation,
+            )  # fmt: skip
+            tx.announce(pb.ProposalsAnswered, [events.answered(each, "superseded", None) for each in fallen])
+            tx.announce(
+                pb.PartnershipsProposed,
+                [
+                    events.proposed(each.id, matching.programme, matching.id, each.area, each.host, each.guest)
+                    for each in outcome.proposals
+                ],
+            )
+        log.info("matching ended", id=str(matching.id), proposals=len(outcome.proposals))
+
+
+async def _holds(tx: Transaction, programme: UUID, frozen: Instance) -> bool:
+    """Whether what schools have said still is what the matching was computed from; who is new can wait for the next."""
+    keys = [(each.school, each.area) for each in frozen.willing]
+    said = await willingness.find(tx, keys)
+    for each in frozen.willing:
+        now = said.get((each.school, each.area))
+        if now is None:
+            return False
+        d = now.declaration
+        if (d.role, d.eagerness, d.capacity) != (each.role, each.eagerness, each.capacity):
+            return False
+        if each.share is not None and not d.diagnostics_allowed:
+            return False
+    return (
+        tuple(await proposals.settled(tx, programme, "accepted")) == frozen.locked
+        and tuple(await proposals.settled(tx, programme, "declined")) == frozen.declined
+    )
