@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from shared.runtime import Service
 
 RESERVED_FOR_SUPERUSER = 3
-STANDING_PER_SERVICE = 3
-"""Outside the pool: the relay's, the imports job's, and one for a check at start."""
+STANDING_PER_SERVICE = 2
+"""Outside the pool: the relay's, and one for a check at start. Every job has one more, for what wakes it."""
 
 
 class TooManyConnections(Exception):
@@ -17,7 +17,10 @@ def needed(services: Sequence[Service], *, embedded: bool) -> int:
     """The most connections these services open at once; on the embedded bus a listener reads from every producer."""
     producers = len(services) - 1 if embedded else 0
     return sum(
-        service.database.pool_size + STANDING_PER_SERVICE + (producers if service.listens else 0)
+        service.database.pool_size
+        + STANDING_PER_SERVICE
+        + max(1, len(service.jobs))
+        + (producers if service.listens else 0)
         for service in services
     )
 

@@ -1,10 +1,22 @@
 """How mastery keeps what it knows; equal to the migrations, which a test proves. Only the store imports this."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlmodel import Field, SQLModel
@@ -150,3 +162,51 @@ class Mastery(Base, table=True):
     probabilities: bytes = Field(sa_type=LargeBinary)
     counts: bytes = Field(sa_type=LargeBinary)
     last_evidence: bytes = Field(sa_type=LargeBinary)
+
+
+class Snapshot(Base, table=True):
+    """Figures of a district's groups at a moment; hidden were those below `threshold`, and others with them."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index("snapshots_taken", "district_id", "taken_at"),)
+
+    district_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    taken_at: datetime = Field(sa_type=DateTime(timezone=True), nullable=False)
+    threshold: int
+    model_version: str = Field(sa_type=Text)
+
+
+class SnapshotArea(Base, table=True):
+    """What is published of an organisation and a competency. The numbers of what is suppressed are not kept here."""
+
+    __tablename__ = "snapshot_areas"
+
+    district_id: UUID = Field(primary_key=True)
+    snapshot_id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(primary_key=True)
+    competency_id: UUID = Field(primary_key=True)
+    is_school: bool
+    learners: int | None
+    strength: float | None = Field(sa_type=Double)
+    need: float | None = Field(sa_type=Double)
+    suppressed: bool
+
+
+class Withheld(Base, table=True):
+    """The counts the latest snapshot hides: the next one must not tell them by the difference. Nobody may ask for them.
+
+    `is_own`: those placed in the organisation itself, which has parts. `layer` is empty for the sum of parts. `in_need`
+    and `others` are the least there was of each since the layer began.
+    """
+
+    __tablename__ = "withheld"
+
+    district_id: UUID = Field(primary_key=True)
+    competency_id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(primary_key=True)
+    is_own: bool = Field(primary_key=True)
+    layer: int | None
+    learners: int
+    in_need: int
+    others: int

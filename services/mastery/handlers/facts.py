@@ -7,7 +7,7 @@ from services.mastery import events
 from services.mastery.domain.ledger import Form, Sheets, faults
 from services.mastery.domain.standing import going_on, places, study
 from services.mastery.domain.tracing import DEFAULT as SKILL
-from services.mastery.store import copies, ledger, mastery
+from services.mastery.store import copies, ledger, mastery, snapshots
 from shared.db import Transaction
 from shared.errors import Invalid
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
@@ -23,6 +23,7 @@ async def form_published(tx: Transaction, facts: list[assessment.Form]) -> None:
     await copies.hold_arrivals(tx)
     await copies.save_forms(tx, forms)
     tx.arrived(_form(form.id) for form in forms)
+    await snapshots.plan_tonight(tx)
 
 
 async def administration_planned(tx: Transaction, facts: list[assessment.Administration]) -> None:
@@ -31,6 +32,7 @@ async def administration_planned(tx: Transaction, facts: list[assessment.Adminis
     await copies.hold_arrivals(tx)
     await copies.save_administrations(tx, planned)
     tx.arrived(_administration(administration) for administration, *_ in planned)
+    await snapshots.plan(tx, [events.moment(fact.closes_at) for fact in facts])
 
 
 async def students_placed(tx: Transaction, facts: list[roster.Placement]) -> None:

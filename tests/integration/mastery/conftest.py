@@ -199,7 +199,7 @@ def _name(id_: str) -> str:
 @pytest.fixture
 async def mastery(fresh_database: FreshDatabase) -> AsyncIterator[MasteryService]:
     database = await fresh_database("mastery")
-    service = build(Settings(database_url=database.dsn, token_secret=SECRET))
+    service = build(Settings(database_url=database.dsn, token_secret=SECRET, roster_url="http://roster.invalid"))
     transport = httpx.ASGITransport(service.app, raise_app_exceptions=False)
     client = ServiceClient("http://mastery", Tokens(SECRET), transport=transport)
     bus: Bus = Silent()

@@ -1,0 +1,105 @@
+"""A snapshot is due: count everybody once, hide what must be hidden, keep it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+
+from services.mastery.domain.figures import Count, Figures
+from services.mastery.domain.organisations import Organisation, Tree, tree_of
+from services.mastery.domain.suppression import suppress
+from services.mastery.domain.tracing import DEFAULT as SKILL
+from services.mastery.peers import Roster
+from services.mastery.store import snapshots
+from shared import crash
+from shared.auth import Caller
+from shared.db import Database, Transaction
+from shared.events import uuid7
+from shared.inbox import is_transient
+
+_NET_SECONDS = 3.0
+_BACK_OFF_SECONDS = (0.5, 2.0, 5.0, 15.0)
+
+log = structlog.get_logger("snapshots")
+
+
+class Snapshots:
+    """Takes the snapshots that are due, one after the other."""
+
+    def __init__(
+        self, database: Database, roster: Roster, *, threshold: int, new_id: Callable[[], UUID] = uuid7
+    ) -> None:
+        self._database = database
+        self._roster = roster
+        self._threshold = threshold
+        self._new_id = new_id
+
+    async def work(self) -> None:
+        """Until cancelled: woken by who asks, and looking by itself every few seconds."""
+        failures = 0
+        while True:
+            try:
+                await self._watch()
+            except Exception as wrong:
+                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                log.warning("snapshots wait", reason=repr(wrong)[:300], seconds=wait)
+                await asyncio.sleep(wait)
+
+    async def _watch(self) -> None:
+        woken = asyncio.Event()
+        connection = await self._database.raw()
+        try:
+            await connection.add_listener("snapshots", lambda *_: woken.set())
+            while True:
+                woken.clear()
+                await self.take_due()
+                try:
+                    async with asyncio.timeout(_NET_SECONDS):
+                        await woken.wait()
+                except TimeoutError:
+                    await connection.fetchval("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def take_due(self) -> None:
+        """Take every snapshot that is due; one that cannot be taken now must not hold up the others."""
+        async with self._database.system() as tx:
+            due = await snapshots.districts_due(tx)
+        for district in due:
+            try:
+                await self._take(district)
+            except Exception as wrong:
+                if is_transient(wrong):
+                    log.warning("snapshot waits", district=str(district), reason=repr(wrong)[:300])
+                else:
+                    log.exception("snapshot failed", district=str(district))
+
+    async def _take(self, district: UUID) -> None:
+        organisations = await self._roster.organisations(district)
+        async with self._database.transaction(Caller.system(district, "service:mastery")) as tx:
+            if await snapshots.take(tx):
+                await self._snapshot(tx, organisations)
+                log.info("snapshot taken", district=str(district))
+
+    async def _snapshot(self, tx: Transaction, organisations: Sequence[Organisation]) -> None:
+        count = Count()
+        async for some in snapshots.believed(tx):
+            await asyncio.to_thread(count.add, some.placed, some.competencies, some.probabilities)
+        tree, figures = await asyncio.to_thread(_totals, organisations, count)
+        before = await snapshots.before(tx, tree, figures.competencies)
+        hidden, withheld = await asyncio.to_thread(
+            suppress, tree, figures.learners, figures.in_need, self._threshold, before
+        )
+        await snapshots.save(
+            tx, self._new_id(), tree, figures, hidden, withheld,
+            threshold=self._threshold, model_version=SKILL.version,
+        )  # fmt: skip
+        crash.point("S1")
+        await snapshots.finish(tx)
+
+
+def _totals(organisations: Sequence[Organisation], count: Count) -> tuple[Tree, Figures]:
+    tree = tree_of(organisations, count.places)
+    return tree, count.figures(tree)
