@@ -158,9 +158,11 @@ class _NdjsonWriter(_TextWriter):
         return "" if text == "" else f'"{item}":{text if text.isdigit() else json.dumps(text)},'
 
     def _line(self, block: Block, row: int, responses: bytes) -> bytes:
-        fixed = (block.administration, block.students[row], block.form.code, block.completed[row].isoformat())
-        head = "".join(f'"{n}":{json.dumps(v)},' for n, v in zip(FIXED, (*fixed, block.modality[row]), strict=True))
-        return b"{" + head.encode() + b'"responses":{' + responses[:-1] + b"}}\n"
+        head = (  # all of these are codes of our own, without anything that JSON would escape
+            f'{{"administration":"{block.administration}","student":"{block.students[row]}","form":"{block.form.code}",'
+            f'"completed_at":"{block.completed[row].isoformat()}","modality":"{block.modality[row]}","responses":{{'
+        )
+        return head.encode() + responses[:-1] + b"}}\n"
 
 
 class _ParquetWriter:
