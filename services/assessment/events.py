@@ -8,10 +8,10 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from services.assessment.domain.attempts import Ints, fact_ids
+from services.assessment.domain.attempts import fact_ids
 from services.assessment.domain.forms import Administration, Form, Item, Model, Purpose
 from services.assessment.domain.irt import ENGINE_VERSION, NOT_PRESENTED, Codes
-from services.assessment.domain.sheets import WITHDRAWAL, Sheets
+from services.assessment.domain.sheets import WITHDRAWAL, Ints, Sheets
 from shared.errors import Invalid
 from shared.events import uuid7
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as pb

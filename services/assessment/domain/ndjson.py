@@ -12,7 +12,7 @@ from services.assessment.domain import sheets
 from services.assessment.domain.catalogue import Catalogue, unpacked
 from services.assessment.domain.formsfile import FIXED_COLUMNS, STATUS_COLUMN
 from services.assessment.domain.problems import shown
-from services.assessment.domain.records import Block
+from services.assessment.domain.records import LONGEST_FIELD, Block
 from services.assessment.domain.sheets import Reading, Together
 
 RESPONSES = "responses"
@@ -77,7 +77,7 @@ def _sheets(block: Block, reading: Reading) -> list[_Sheet]:
             continue
         if not isinstance(given, dict):
             refuse(None, shown(line[:50].decode()), "not-an-object", "Write one JSON object a line: one sheet.")
-        elif _is_sheet(given, refuse, careful=b"\\u00" in line or len(line) > sheets.LONGEST_FIELD):
+        elif _is_sheet(given, refuse, careful=b"\\u00" in line or len(line) > LONGEST_FIELD):
             found.append(_Sheet(at, given, given[RESPONSES]))
             continue
         reading.refused += 1

@@ -131,9 +131,9 @@ def _batch(path: str, row: int) -> pa.RecordBatch | None:
 def _rows_at_once(file: pq.ParquetFile) -> int:
     """So many that a batch takes a few megabytes, as far as the footer tells how long rows are."""
     about = file.metadata
-    size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
-    cells = 60 * about.num_columns  # what a cell takes once it is an object, however well it was packed
-    each = max(size // max(about.num_rows, 1) + cells, 1)
+    size = sum(int(about.row_group(group).total_byte_size) for group in range(about.num_row_groups))
+    cells = 60 * int(about.num_columns)  # what a cell takes once it is an object, however well it was packed
+    each = max(size // max(int(about.num_rows), 1) + cells, 1)
     return max(_FEWEST_ROWS, min(_MOST_ROWS, 4 * _BATCH_BYTES // each))
 
 

@@ -6,7 +6,7 @@ bit. No object is made per sheet.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,8 +81,8 @@ class Scored(NamedTuple):
 
 def cut(sheets: Sheets, responses: bytes) -> list[bytes]:
     """Each sheet's responses, of those that follow one another."""
-    ends = np.cumsum(sheets["width"]).tolist()
-    return [responses[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    cuts = [0, *np.cumsum(sheets["width"]).tolist()]
+    return [responses[start:end] for start, end in pairwise(cuts)]
 
 
 @dataclass(slots=True)

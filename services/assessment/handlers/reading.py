@@ -192,7 +192,7 @@ class Validation:
             group.sheets["attempt"] = attempt_ids(
                 self._job.caller.district, group.administration, found, group.form, group.sheets["completed_at"]
             )
-            known = found.any(axis=1)
+            known: _Bools = np.asarray(found.any(axis=1))
             if not known.all():
                 strangers = np.flatnonzero(~known).tolist()
                 unknown += [(int(group.sheets["line"][place]), students[place]) for place in strangers]

@@ -280,7 +280,9 @@ def test_every_rule_is_in_the_documentation() -> None:
         "header", "duplicate-column", "unknown-item-column", "missing-item-column", "not-utf8", "csv", "cell-count",
         "cut-off", "cell-too-long", "record-too-long", "control-character", "unknown-administration", "unknown-form",
         "form-not-in-administration", "unknown-student", "completed-at", "outside-window", "modality",
-        "response-not-allowed", "item-not-on-form", "attempt-twice",
+        "response-not-allowed", "item-not-on-form", "attempt-twice", "status", "nothing-to-correct",
+        "nothing-to-withdraw", "json", "not-an-object", "missing-key", "unknown-key", "wrong-type", "parquet",
+        "missing-column",
     }  # fmt: skip
 
     assert {rule for rule in rules if f"`{rule}`" not in described} == set()
