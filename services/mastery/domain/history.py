@@ -6,9 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.mastery.domain.beliefs import replay, sequences
 from services.mastery.domain.ledger import Form, Sheets, Vocabulary, evidence_of, ranks
-from services.mastery.domain.tracing import Skill
+from services.mastery.domain.tracing import Skill, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ def histories(
     rank = ranks(sheets, forms, administrations)
     owner = np.array([row[student] for student in sheets.students], dtype=np.int64)
     evidence = evidence_of(sheets, rank, owner, forms, vocabulary)
-    pair, lengths = sequences(evidence)
-    before, now = replay(np.full(len(pair), skill.prior), lengths, evidence, skill)
+    lengths = np.unique(evidence.pair, return_counts=True)[1].astype(np.int64)
+    before, now = trace(np.full(len(lengths), skill.prior), lengths, evidence.credit, skill)
     order = np.lexsort((evidence.pair, evidence.item, rank[evidence.sheet], owner[evidence.sheet]))
     bounds = np.searchsorted(owner[evidence.sheet][order], np.arange(len(students) + 1)).tolist()
     pages = []

@@ -4,14 +4,14 @@ The order is (completed at, administration's code, form's code, item's position)
 depends on the sheets alone, never on when or how they arrived.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.mastery.domain.tracing import Floats, Ints
+from services.mastery.domain.tracing import Bytes, Floats, Ints
 
 HIGHEST_SCORE = 250
 NOT_REACHED = 253
@@ -40,7 +40,8 @@ class Form:
 class Sheets:
     """Scored answer sheets, a list per column. Ids are 16 bytes, times microseconds since 1970 UTC.
 
-    `scores` holds a byte per item of the form: points, or one of the three codes for no answer.
+    `scores` holds a byte per item of the form: points, or one of the three codes for no answer. What is `withdrawn` is
+    no evidence; its version counts all the same.
     """
 
     attempts: list[bytes]
@@ -52,6 +53,7 @@ class Sheets:
     modalities: list[int]
     purposes: list[int]
     scores: list[bytes]
+    withdrawn: list[bool]
 
     def __len__(self) -> int:
         return len(self.attempts)
@@ -69,6 +71,58 @@ class Sheets:
     def joined(self, others: "Sheets") -> "Sheets":
         return Sheets(*(one + other for one, other in zip(self._columns(), others._columns(), strict=True)))
 
+    def keys(self) -> list[bytes]:
+        """Student and attempt, 32 bytes: what the ledger knows a sheet by."""
+        return [student + attempt for student, attempt in zip(self.students, self.attempts, strict=True)]
+
+    def latest(self) -> "Sheets":
+        """Of several versions of a sheet the highest (of equal ones the first), in no particular order."""
+        keys = self.keys()
+        if len(set(keys)) == len(keys):
+            return self
+        chosen: dict[bytes, int] = {}
+        for row, (key, version) in enumerate(zip(keys, self.versions, strict=True)):
+            if key not in chosen or self.versions[chosen[key]] < version:
+                chosen[key] = row
+        return self.take(list(chosen.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What sheets are to a ledger: `evidence` not heard of before, and the students whose earlier sheets `corrected`.
+
+    `newcomers` are known by nothing but sheets that came withdrawn. Nobody else is touched.
+    """
+
+    evidence: Sheets
+    corrected: set[bytes]
+    newcomers: set[bytes]
+
+
+def sift(heard: Sheets, versions: Mapping[bytes, int], standing: Container[bytes]) -> Sifted:
+    """What these sheets are to a ledger that has these versions, by key, and in which these students have a standing.
+
+    A version that is not higher than what is there is nothing; a higher one corrects, withdraws or reinstates.
+    """
+    keys = heard.keys()
+    corrected = {
+        student
+        for key, student, version in zip(keys, heard.students, heard.versions, strict=True)
+        if versions.get(key, version) < version
+    }
+    rows = [
+        row
+        for row, (key, withdrawn) in enumerate(zip(keys, heard.withdrawn, strict=True))
+        if not withdrawn and key not in versions
+    ]
+    newcomers = {
+        student
+        for student, withdrawn in zip(heard.students, heard.withdrawn, strict=True)
+        if withdrawn and student not in standing
+    }
+    evidence = heard if len(rows) == len(heard) else heard.take(rows)
+    return Sifted(evidence, corrected, newcomers)
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -85,6 +139,10 @@ class Vocabulary:
         """Sorted, so that what is packed in this order never depends on the company it came in."""
         inside = tuple(sorted(set(ids)))
         return cls(inside, {competency: position for position, competency in enumerate(inside)})
+
+    def places(self, ids: Iterable[bytes]) -> Ints:
+        """Where these competencies are."""
+        return np.array([self.index[one] for one in ids], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +171,7 @@ def faults(sheets: Sheets, forms: Mapping[bytes, Form]) -> list[str]:
         whole = [row for row in rows if len(sheets.scores[row]) == size]
         if len(whole) != len(rows):
             found.append(f"A sheet of form {form.code} does not have {size} scores.")
-        scores = _matrix(sheets, whole, size)
+        scores = matrix(sheets, whole, size)
         if bool(((scores > form.maxima) & (scores < NOT_REACHED)).any()):
             found.append(f"A score on form {form.code} is above its item's maximum.")
     return found
@@ -149,18 +207,17 @@ def evidence_of(
     pairs, owners, items, credits = [], [], [], []
     for form_id, rows in _by_form(sheets).items():
         form = forms[form_id]
-        column = np.array([vocabulary.index[one] for one in form.aligned_competencies], dtype=np.int64)
+        column = vocabulary.places(form.aligned_competencies)
         by_competency = np.argsort(column, kind="stable")
         item, column = form.aligned_items[by_competency], column[by_competency]
-        scores = _matrix(sheets, rows, len(form.items))[:, item]
-        at, aligned = np.nonzero((scores <= HIGHEST_SCORE) | (scores == OMITTED))
-        points = scores[at, aligned]
+        scores = matrix(sheets, rows, len(form.items))[:, item]
+        at, aligned = np.nonzero(is_evidence(scores))
         owner = np.array(rows, dtype=np.int64)[at]
         position = item[aligned]
         pairs.append(student[owner] * len(vocabulary) + column[aligned])
         owners.append(owner)
         items.append(position)
-        credits.append(np.where(points == OMITTED, 0, points) / form.maxima[position])
+        credits.append(credits_of(form)[position, scores[at, aligned]])
     pair, owner = _together(pairs), _together(owners)
     order = np.argsort(pair * len(sheets) + rank[owner] if len(pair) else pair, kind="stable")
     credit = np.concatenate([np.empty(0, dtype=np.float64), *credits])
@@ -174,8 +231,21 @@ def _by_form(sheets: Sheets) -> dict[bytes, list[int]]:
     return rows
 
 
-def _matrix(sheets: Sheets, rows: Sequence[int], items: int) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join([sheets.scores[row] for row in rows]), dtype=np.uint8).reshape(len(rows), items)
+def is_evidence(scores: Bytes) -> Bools:
+    """Which bytes of sheets are evidence: points, and omitted answers."""
+    return np.asarray((scores <= HIGHEST_SCORE) | (scores == OMITTED))
+
+
+def credits_of(form: Form) -> Floats:
+    """The credit of every byte on every item (items, 256): points over the maximum, none for an omitted answer."""
+    points = np.arange(NOT_PRESENTED + 1)
+    points[OMITTED] = 0
+    return np.asarray(points / form.maxima[:, np.newaxis])
+
+
+def matrix(sheets: Sheets, rows: Iterable[int], items: int) -> Bytes:
+    """The scores of some sheets that have as many items each, (sheets, items)."""
+    return np.frombuffer(b"".join([sheets.scores[row] for row in rows]), dtype=np.uint8).reshape(-1, items)
 
 
 def _order_of(codes: Sequence[str]) -> Ints:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,27 @@ def _short(value: float) -> str:
     return (two if float(two) == value else repr(value)).removeprefix("0")
 
 
-def after_response(known: Floats, credit: Floats, skill: Skill) -> Floats:
-    """Probability of knowing after one more response; `credit` is points over the maximum, 0 to 1.
+def likelihoods(credit: Floats, skill: Skill) -> tuple[Floats, Floats]:
+    """How probable a response is from who knows and from who does not, elementwise.
 
-    Partial credit counts as that share of a right answer and the rest of a wrong one.
+    `credit` is points over the maximum, 0 to 1: partial credit counts as that share of a right answer and the rest of a
+    wrong one.
     """
     if_known = credit * (1 - skill.slip) + (1 - credit) * skill.slip
     if_unknown = credit * skill.guess + (1 - credit) * (1 - skill.guess)
-    return _learnt(known, if_known, if_unknown, skill.learn)
+    return if_known, if_unknown
 
 
-def _learnt(known: Floats, if_known: Floats, if_unknown: Floats, learn: float) -> Floats:
+def learnt(known: Floats, if_known: Floats, if_unknown: Floats, learn: float) -> Floats:
+    """Probability of knowing after one more response, elementwise. The one place where evidence becomes belief."""
     evidence = known * if_known
     believed = evidence / (evidence + (1 - known) * if_unknown)
     return np.asarray(believed + (1 - believed) * learn)
+
+
+def after_response(known: Floats, credit: Floats, skill: Skill) -> Floats:
+    """Probability of knowing after one more response of this credit."""
+    return learnt(known, *likelihoods(credit, skill), skill.learn)
 
 
 def trace(start: Floats, lengths: Ints, credit: Floats, skill: Skill) -> tuple[Floats, Floats]:
@@ -74,8 +82,7 @@ def trace(start: Floats, lengths: Ints, credit: Floats, skill: Skill) -> tuple[F
     `start` (sequences,) is the belief each sequence begins with, `lengths` (sequences,) how many responses it has, at
     least one; `credit` (responses,) holds the sequences one after the other, each in the order of evidence.
     """
-    if_known = credit * (1 - skill.slip) + (1 - credit) * skill.slip
-    if_unknown = credit * skill.guess + (1 - credit) * (1 - skill.guess)
+    if_known, if_unknown = likelihoods(credit, skill)
     before = np.empty_like(credit)
     after = np.empty_like(credit)
     if not len(lengths):
@@ -88,6 +95,6 @@ def trace(start: Floats, lengths: Ints, credit: Floats, skill: Skill) -> tuple[F
         still = int(going_on[step])
         at = position[:still] + step
         before[at] = known[:still]
-        known[:still] = _learnt(known[:still], if_known[at], if_unknown[at], skill.learn)
+        known[:still] = learnt(known[:still], if_known[at], if_unknown[at], skill.learn)
         after[at] = known[:still]
     return before, after

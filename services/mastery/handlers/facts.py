@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from services.mastery import events
-from services.mastery.domain.ledger import Form, Sheets, faults
-from services.mastery.domain.standing import going_on, places, study
+from services.mastery.domain.ledger import Form, Sheets, faults, sift
+from services.mastery.domain.study import going_on, study
 from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.store import copies, ledger, mastery, snapshots
 from shared.db import Transaction
@@ -46,37 +46,50 @@ async def students_placed(tx: Transaction, facts: list[roster.Placement]) -> Non
 
 
 async def attempts_scored(tx: Transaction, facts: list[assessment.Attempt]) -> None:
-    """Scored attempts are evidence for every competency their items touch."""
+    """Scored attempts are evidence for every competency their items touch; withdrawn ones are none."""
     scored = events.sheets_in(facts)
     forms, administrations = await _known(tx, scored)
     if missing := _missing(scored, forms, administrations):
         await copies.hold_arrivals(tx)
         forms, administrations = await _known(tx, scored)
         missing = _missing(scored, forms, administrations)
-    for row, needs in missing.items():
-        tx.wait(assessment.AttemptsScored, facts[row], needs)
-    scored = scored.take([row for row in range(len(scored)) if row not in missing])
+        for row, needs in missing.items():
+            tx.wait(assessment.AttemptsScored, facts[row], needs)
+        scored = scored.take([row for row in range(len(scored)) if row not in missing])
     if wrong := faults(scored, forms):
         raise Invalid(" ".join(wrong))
+    if len(scored):
+        await _learn(tx, scored.latest(), forms, administrations)
 
-    await ledger.hold(tx, scored.students)
-    recorded = await ledger.record(tx, scored)
-    students = sorted(recorded.corrected.union(recorded.new.students))
+
+async def _learn(tx: Transaction, heard: Sheets, forms: dict[bytes, Form], administrations: dict[bytes, str]) -> None:
+    """Into the ledger with them, and whatever it makes of their students."""
+    await ledger.hold(tx, heard.students)
+    await ledger.stage(tx, heard)
+    blocks = await mastery.blocks(tx)
+    standing = {student for block in blocks for student in block.students}
+    # Who has a sheet in the ledger has a standing, and the other way round: both are written here, together.
+    versions = await ledger.versions(tx) if standing else {}
+    sifted = sift(heard, versions, standing)
+    await ledger.save(tx, all_new=not versions)
+    students = sifted.corrected.union(sifted.evidence.students, sifted.newcomers)
     if not students:
         return
-    standings = await mastery.standings(tx, students)
-    at = places(recorded.new, forms, administrations)
-    continuing = going_on(recorded.new, at, standings, SKILL) - recorded.corrected
-    whole = await ledger.sheets_of(tx, set(students) - continuing)
-    more_forms, more_administrations = await _known(tx, whole)
-    sheets = recorded.new.take(
-        [row for row, student in enumerate(recorded.new.students) if student in continuing]
-    ).joined(whole)
-    work = (students, standings, continuing, sheets, forms | more_forms, administrations | more_administrations, SKILL)
-    stands, changed = study(*work) if len(sheets) <= _INLINE_SHEETS else await asyncio.to_thread(study, *work)
 
-    await mastery.save(tx, students, stands)
-    tx.announce(announced.MasteryChanged, events.changes(changed, SKILL.version))
+    continuing = (
+        going_on(sifted.evidence, forms, administrations, blocks, SKILL) | sifted.newcomers
+    ) - sifted.corrected
+    whole = await ledger.sheets_of(tx, students - continuing)
+    more_forms, more_administrations = await _known(tx, whole) if len(whole) else ({}, {})
+    evidence = sifted.evidence
+    if continuing < students:
+        evidence = evidence.take([row for row, one in enumerate(evidence.students) if one in continuing]).joined(whole)
+    work = (students, blocks, continuing, evidence, forms | more_forms, administrations | more_administrations, SKILL)
+    studied = study(*work) if len(evidence) <= _INLINE_SHEETS else await asyncio.to_thread(study, *work)
+
+    await mastery.save(tx, studied, standing, SKILL.version)
+    changed = studied.changed
+    tx.announce_encoded(announced.MasteryChanged, changed.students, events.changes(changed, SKILL.version))
 
 
 async def _known(tx: Transaction, sheets: Sheets) -> tuple[dict[bytes, Form], dict[bytes, str]]:

@@ -1,24 +1,18 @@
 """The ledger of evidence: an attempt's latest sheet, a row each."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from uuid import UUID
+
+import numpy as np
 
 from services.mastery.domain.ledger import Sheets
 from services.mastery.store import ids
+from services.mastery.store.copying import cut, numbers, packed, tuples
 from shared.db import Transaction
 from shared.events import bucket_of
 
 _STUDENTS = 0x6C65_6467
 """Names the advisory locks; "ledg"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a batch was to the ledger: sheets not seen before, and the students whose earlier sheets were corrected."""
-
-    new: Sheets
-    corrected: set[bytes]
 
 
 async def hold(tx: Transaction, students: Iterable[bytes]) -> None:
@@ -38,101 +32,114 @@ async def hold(tx: Transaction, students: Iterable[bytes]) -> None:
     )
 
 
-async def record(tx: Transaction, scored: Sheets) -> Recorded:
-    """Keep the latest version of every attempt; one that is not higher than what is there changes nothing."""
-    latest: dict[bytes, int] = {}
-    for row, (attempt, version) in enumerate(zip(scored.attempts, scored.versions, strict=True)):
-        if attempt not in latest or scored.versions[latest[attempt]] < version:
-            latest[attempt] = row
-    there = {
-        row["attempt_id"].bytes: row
-        for row in await tx.fetch(
-            """
-            SELECT attempt_id, version FROM unnest($1::uuid[], $2::uuid[]) AS heard (student_id, attempt_id)
-            JOIN sheets USING (student_id, attempt_id)
-            """,
-            ids(scored.students[row] for row in latest.values()),
-            ids(latest),
-        )
-    }
-    new, corrections, corrected = [], [], set()
-    for attempt, row in latest.items():
-        known = there.get(attempt)
-        if known is None:
-            new.append(row)
-        elif known["version"] < scored.versions[row]:
-            corrections.append(row)
-            corrected.add(scored.students[row])
-    await _save(tx, scored.take(sorted(new + corrections, key=lambda row: scored.attempts[row])))
-    return Recorded(scored.take(new), corrected)
+_HEARD = """
+    attempt_id uuid, student_id uuid, administration_id uuid, form_id uuid, completed_at bigint, version integer,
+    modality smallint, purpose smallint, scores bytea, withdrawn boolean
+"""
+_NAMES = [column.split()[0] for column in _HEARD.split(",")]
+_INSERT = f"""
+    INSERT INTO sheets AS kept (district_id, {", ".join(_NAMES)})
+    SELECT (SELECT current_setting('app.district')::uuid), * FROM heard_sheets ORDER BY student_id, attempt_id
+"""  # noqa: S608  # constants
+_REPLACE = f"""
+    ON CONFLICT (district_id, student_id, attempt_id) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES[2:])}
+    WHERE kept.version < excluded.version
+"""  # noqa: S608  # constants
 
 
-async def _save(tx: Transaction, sheets: Sheets) -> None:
-    if not len(sheets):
-        return
-    await tx.run(
-        """
-        INSERT INTO sheets AS kept (
-            district_id, attempt_id, student_id, administration_id, form_id, completed_at, version, modality, purpose,
-            scores
-        )
-        SELECT current_setting('app.district')::uuid, *
-        FROM unnest(
-            $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::integer[], $7::smallint[], $8::smallint[],
-            $9::bytea[]
-        )
-        ON CONFLICT (district_id, student_id, attempt_id) DO UPDATE SET
-            administration_id = excluded.administration_id, form_id = excluded.form_id,
-            completed_at = excluded.completed_at, version = excluded.version, modality = excluded.modality,
-            purpose = excluded.purpose, scores = excluded.scores
-        WHERE kept.version < excluded.version
-        """,
-        ids(sheets.attempts),
-        ids(sheets.students),
-        ids(sheets.administrations),
-        ids(sheets.forms),
-        sheets.completed_at,
-        sheets.versions,
-        sheets.modalities,
-        sheets.purposes,
-        sheets.scores,
+async def stage(tx: Transaction, heard: Sheets) -> None:
+    """Send what was heard to the database once; the statements that follow look at it there."""
+    await tx.temp("heard_sheets", _HEARD)
+    by_width: dict[int, list[int]] = {}
+    for row, scores in enumerate(heard.scores):
+        by_width.setdefault(len(scores), []).append(row)
+    groups = [heard] if len(by_width) == 1 else [heard.take(rows) for rows in by_width.values()]
+    await tx.copy_binary("heard_sheets", _NAMES, [_tuples(sheets) for sheets in groups])
+
+
+def _tuples(sheets: Sheets) -> bytes:
+    return tuples(
+        packed(sheets.attempts),
+        packed(sheets.students),
+        packed(sheets.administrations),
+        packed(sheets.forms),
+        np.array(sheets.completed_at, dtype=np.int64),
+        np.array(sheets.versions, dtype=np.int32),
+        np.array(sheets.modalities, dtype=np.int16),
+        np.array(sheets.purposes, dtype=np.int16),
+        np.frombuffer(b"".join(sheets.scores), dtype=np.uint8).reshape(len(sheets), -1),
+        np.array(sheets.withdrawn, dtype=np.bool_),
     )
 
 
+async def versions(tx: Transaction) -> dict[bytes, int]:
+    """The versions that the ledger has of what was heard, by key."""
+    row = await tx.fetchrow(
+        """
+        SELECT string_agg(uuid_send(heard.student_id) || uuid_send(heard.attempt_id), ''::bytea) AS keys,
+               string_agg(int4send(known.version), ''::bytea) AS versions
+        FROM heard_sheets heard CROSS JOIN LATERAL (
+            -- OFFSET 0: look each one up by the key, however many there are; never read the whole ledger instead.
+            SELECT version FROM sheets WHERE student_id = heard.student_id AND attempt_id = heard.attempt_id OFFSET 0
+        ) AS known
+        """
+    )
+    if row is None or row["keys"] is None:
+        return {}
+    return dict(zip(cut(row["keys"], 32), numbers(row["versions"], ">i4"), strict=True))
+
+
+async def save(tx: Transaction, *, all_new: bool) -> None:
+    """Keep the latest version of what was heard; one that is not higher than what is there changes nothing.
+
+    `all_new` says that none of it is there: it is up to the caller to know, and to hold the students.
+    """
+    await tx.run(_INSERT if all_new else _INSERT + _REPLACE)
+
+
 async def sheets_of(tx: Transaction, students: Collection[bytes]) -> Sheets:
-    """The whole ledger of these students, as far as the caller may see them."""
+    """What counts in the ledger of these students, as far as the caller may see them: nothing withdrawn."""
     if not students:
         return Sheets.none()
     rows = await tx.fetch(
         """
-        SELECT attempt_id, version, student_id, administration_id, form_id, completed_at, modality, purpose, scores
-        FROM sheets WHERE student_id = ANY ($1::uuid[])
+        SELECT administration_id, form_id, modality, purpose, count(*) AS sheets,
+               string_agg(uuid_send(attempt_id), ''::bytea) AS attempts,
+               string_agg(int4send(version), ''::bytea) AS versions,
+               string_agg(uuid_send(student_id), ''::bytea) AS students,
+               string_agg(int8send(completed_at), ''::bytea) AS completed_at, string_agg(scores, ''::bytea) AS scores
+        FROM sheets WHERE student_id = ANY ($1::uuid[]) AND NOT withdrawn
+        GROUP BY administration_id, form_id, modality, purpose
         """,
         ids(students),
     )
-    return Sheets(
-        attempts=[row["attempt_id"].bytes for row in rows],
-        versions=[row["version"] for row in rows],
-        students=[row["student_id"].bytes for row in rows],
-        administrations=[row["administration_id"].bytes for row in rows],
-        forms=[row["form_id"].bytes for row in rows],
-        completed_at=[row["completed_at"] for row in rows],
-        modalities=[row["modality"] for row in rows],
-        purposes=[row["purpose"] for row in rows],
-        scores=[row["scores"] for row in rows],
-    )
+    found = Sheets.none()
+    for row in rows:
+        many = row["sheets"]
+        found.attempts.extend(cut(row["attempts"], 16))
+        found.versions.extend(numbers(row["versions"], ">i4"))
+        found.students.extend(cut(row["students"], 16))
+        found.administrations.extend([row["administration_id"].bytes] * many)
+        found.forms.extend([row["form_id"].bytes] * many)
+        found.completed_at.extend(numbers(row["completed_at"], ">i8"))
+        found.modalities.extend([row["modality"]] * many)
+        found.purposes.extend([row["purpose"]] * many)
+        found.scores.extend(cut(row["scores"], len(row["scores"]) // many))  # a form's sheets are equally long
+        found.withdrawn.extend([False] * many)
+    return found
 
 
 async def count(tx: Transaction) -> tuple[int, int]:
     """How many sheets and entries there are, for the students the caller may see."""
     _may_read(tx)
-    sheets = await tx.fetchval("SELECT count(*) FROM sheets")
+    sheets = await tx.fetchval("SELECT count(*) FROM sheets WHERE NOT withdrawn")
     entries = await tx.fetchval("SELECT COALESCE(sum(entries), 0)::bigint FROM mastery")
     return int(sheets), int(entries)
 
 
 async def evidence_of(tx: Transaction, students: Collection[UUID]) -> Sheets:
-    """The whole ledger of these students, for a caller who wants to know why."""
+    """What counts in the ledger of these students, for a caller who wants to know why."""
     _may_read(tx)
     return await sheets_of(tx, [student.bytes for student in students])
 

@@ -1,12 +1,15 @@
 """What is believed, a packed row per student."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from uuid import UUID
 
 import asyncpg
+import numpy as np
+from numpy.typing import NDArray
 
 from services.mastery.domain.standing import Standing
-from services.mastery.store import ids
+from services.mastery.domain.study import Believed, Block, Studied
+from services.mastery.store.copying import cut, packed, tuples
 from shared.db import Transaction
 
 _COLUMNS = """
@@ -15,10 +18,37 @@ _COLUMNS = """
 """
 
 
-async def standings(tx: Transaction, students: Collection[bytes]) -> dict[bytes, Standing]:
-    """Where these students stand; those without a single sheet are left out."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM mastery WHERE student_id = ANY ($1::uuid[])", ids(students))  # noqa: S608  # a constant
-    return {row["student_id"].bytes: _standing(row) for row in rows}
+async def blocks(tx: Transaction) -> list[Block]:
+    """Where the students stand whose sheets were heard; those without a standing are left out."""
+    rows = await tx.fetch(
+        """
+        SELECT competencies, through_administration, through_form, model_version,
+               string_agg(uuid_send(student_id), ''::bytea) AS students,
+               string_agg(int8send(through_at), ''::bytea) AS through_at,
+               string_agg(probabilities, ''::bytea) AS probabilities,
+               string_agg(counts, ''::bytea) AS counts,
+               string_agg(last_evidence, ''::bytea) AS last_evidence
+        FROM mastery WHERE student_id = ANY (ARRAY (SELECT student_id FROM heard_sheets))
+        GROUP BY competencies, through_administration, through_form, model_version
+        """
+    )
+    return [_block(row) for row in rows]
+
+
+def _block(row: asyncpg.Record) -> Block:
+    students = cut(row["students"], 16)
+    shape = len(students), len(row["competencies"]) // 16
+    return Block(
+        competencies=row["competencies"],
+        through_administration=row["through_administration"],
+        through_form=row["through_form"],
+        model_version=row["model_version"],
+        students=students,
+        through_at=np.frombuffer(row["through_at"], dtype=">i8").astype(np.int64),
+        probabilities=np.frombuffer(row["probabilities"], dtype="<f8").reshape(shape),
+        counts=np.frombuffer(row["counts"], dtype="<i4").astype(np.int64).reshape(shape),
+        last_evidence=np.frombuffer(row["last_evidence"], dtype="<i8").astype(np.int64).reshape(shape),
+    )
 
 
 async def visible_standings(tx: Transaction, students: Collection[UUID]) -> dict[UUID, Standing | None]:
@@ -39,33 +69,67 @@ async def visible_standings(tx: Transaction, students: Collection[UUID]) -> dict
     return {row["asked"]: None if row["student_id"] is None else _standing(row) for row in rows}
 
 
-async def save(tx: Transaction, students: Sequence[bytes], stands: Sequence[Standing]) -> None:
-    """Keep where these students stand, in one statement and in the order given: sort them, and nothing deadlocks."""
-    await tx.run(
-        f"""
-        INSERT INTO mastery (district_id, {_COLUMNS})
-        SELECT current_setting('app.district')::uuid, *
-        FROM unnest(
-            $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::integer[],
-            $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[]
-        )
-        ON CONFLICT (district_id, student_id) DO UPDATE SET
-            through_at = excluded.through_at, through_administration = excluded.through_administration,
-            through_form = excluded.through_form, model_version = excluded.model_version, entries = excluded.entries,
-            competencies = excluded.competencies, probabilities = excluded.probabilities, counts = excluded.counts,
-            last_evidence = excluded.last_evidence
-        """,  # noqa: S608  # a constant
-        ids(students),
-        [one.through[0] for one in stands],
-        [one.through[1] for one in stands],
-        [one.through[2] for one in stands],
-        [one.model_version for one in stands],
-        [one.entries for one in stands],
-        [one.competencies for one in stands],
-        [one.probabilities for one in stands],
-        [one.counts for one in stands],
-        [one.last_evidence for one in stands],
+_STANDS = """
+    student_id uuid, through_at bigint, administration integer, form integer, entries integer,
+    competencies bytea, probabilities bytea, counts bytea, last_evidence bytea, is_new boolean
+"""
+_NAMES = [column.split()[0] for column in _STANDS.split(",")]
+_INSERT = f"""
+    INSERT INTO mastery (district_id, {_COLUMNS})
+    SELECT (SELECT current_setting('app.district')::uuid), student_id, through_at, ($1::text[])[administration + 1],
+           ($2::text[])[form + 1], $3, entries, competencies, probabilities, counts, last_evidence
+    FROM stands WHERE is_new = $4 ORDER BY student_id
+"""  # noqa: S608  # a constant
+_REPLACE = f"""
+    ON CONFLICT (district_id, student_id) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.replace(",", " ").split()[1:])}
+"""  # noqa: S608  # a constant
+
+
+async def save(tx: Transaction, studied: Studied, standing: Container[bytes], model_version: str) -> None:
+    """Keep where these students stand; `standing` are those who stood somewhere before, and are held.
+
+    The codes of their last sheets are few and go once.
+    """
+    administrations: dict[str, int] = {}
+    forms: dict[str, int] = {}
+    columns = (
+        packed(studied.now.students),
+        np.array([place[0] for place in studied.through], dtype=np.int64),
+        np.array([administrations.setdefault(place[1], len(administrations)) for place in studied.through], np.int32),
+        np.array([forms.setdefault(place[2], len(forms)) for place in studied.through], dtype=np.int32),
     )
+    is_new = np.array([student not in standing for student in studied.now.students], dtype=np.bool_)
+    await tx.temp("stands", _STANDS)
+    await tx.copy_binary("stands", _NAMES, _tuples(studied.now, columns, is_new))
+    said = list(administrations), list(forms), model_version
+    if is_new.any():
+        await tx.run(_INSERT, *said, True)
+    if not is_new.all():
+        await tx.run(_INSERT + _REPLACE, *said, False)
+
+
+def _tuples(now: Believed, heads: Sequence[NDArray[np.generic]], is_new: NDArray[np.bool_]) -> Iterator[bytes]:
+    """A row for each student; those who know about as many competencies are written at once."""
+    sizes = np.diff(now.bounds)
+    entries = np.concatenate([[0], np.cumsum(now.counts)])[now.bounds]
+    for size in np.unique(sizes).tolist():
+        rows = np.flatnonzero(sizes == size)
+        cells = now.bounds[rows, np.newaxis] + np.arange(size)
+        yield tuples(
+            *(column[rows] for column in heads),
+            np.diff(entries)[rows].astype(np.int32),
+            now.competencies[cells].reshape(len(rows), 16 * size),
+            _bytes(now.probabilities[cells].astype("<f8")),
+            _bytes(now.counts[cells].astype("<i4")),
+            _bytes(now.last_evidence[cells].astype("<i8")),
+            is_new[rows],
+        )
+
+
+def _bytes(column: NDArray[np.generic]) -> NDArray[np.uint8]:
+    rows, width = column.shape
+    return np.frombuffer(column.tobytes(), dtype=np.uint8).reshape(rows, width * column.itemsize)
 
 
 def _standing(row: asyncpg.Record) -> Standing:

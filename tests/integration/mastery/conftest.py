@@ -72,7 +72,14 @@ def an_administration(code: str = "fall") -> assessment.Administration:
 
 
 def an_attempt(
-    student: str, form: str, scores: Sequence[int], at: int, *, version: int = 1, administration: str = "fall"
+    student: str,
+    form: str,
+    scores: Sequence[int],
+    at: int,
+    *,
+    version: int = 1,
+    administration: str = "fall",
+    withdrawn: bool = False,
 ) -> assessment.Attempt:
     return assessment.Attempt(
         id=events.uuid7().bytes,
@@ -85,6 +92,7 @@ def an_attempt(
         modality=3,
         purpose=1,
         scores=bytes(scores),
+        withdrawn=withdrawn,
     )
 
 

@@ -183,6 +183,81 @@ async def test_a_correction_that_takes_all_evidence_away_is_announced_as_none_le
     assert await mastery.mastery_of("ada") == {"ada": {}}
 
 
+async def test_a_withdrawn_sheet_leaves_the_ledgers_evidence_and_a_later_version_reinstates_it(
+    mastery: MasteryService,
+) -> None:
+    for district in (DISTRICT, OTHER_DISTRICT):
+        await mastery.knows(FORM, district=district)
+        await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10), district=district)
+        await mastery.scored(an_attempt("ada", "A", [1, 1, NOT_REACHED], 20), district=district)
+    whole = await mastery.stored()
+
+    await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10, version=2, withdrawn=True))
+
+    only = {"ada": {"add": (after(0.3, 1, 1), 2)}}
+    assert await mastery.mastery_of("ada") == only
+    assert await mastery.count() == (1, 2)
+    assert {one["completed_at"] for one in (await mastery.evidence_of("ada"))["ada"]["items"]} == {
+        "1970-01-01T00:00:00.000020+00:00"
+    }
+    announced = (await mastery.announced())[-1]
+    said = dict(zip(announced.competencies, announced.evidence_counts, strict=True))
+    assert said == {an_id("add"): 2, an_id("sub"): 0}
+
+    await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10, version=1))
+    assert await mastery.mastery_of("ada") == only
+
+    await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10, version=3))
+    assert await mastery.stored() == whole
+    assert await mastery.count(a_caller(OTHER_DISTRICT)) == (2, 5)
+
+
+async def test_a_student_whose_only_sheet_is_withdrawn_has_no_mastery_and_can_begin_anew(
+    mastery: MasteryService,
+) -> None:
+    await mastery.knows(FORM)
+    await mastery.scored(an_attempt("ada", "A", [1, 1, 1], 10))
+
+    await mastery.scored(an_attempt("ada", "A", [1, 1, 1], 10, version=2, withdrawn=True))
+
+    assert await mastery.mastery_of("ada") == {"ada": {}}
+    assert await mastery.count() == (0, 0)
+    last = (await mastery.announced())[-1]
+    assert set(zip(last.competencies, last.probabilities, last.evidence_counts, strict=True)) == {
+        (an_id("add"), DEFAULT.prior, 0),
+        (an_id("sub"), DEFAULT.prior, 0),
+    }
+    await mastery.scored(an_attempt("ada", "A", [0, NOT_REACHED, NOT_REACHED], 5))
+    assert await mastery.mastery_of("ada") == {"ada": {"add": (after(0.3, 0), 1)}}
+
+
+async def test_a_withdrawal_that_overtakes_its_sheet_wins(mastery: MasteryService) -> None:
+    await mastery.knows(FORM)
+    await mastery.scored(an_attempt("ben", "A", [1, 1, 1], 20))
+
+    for student in ("ada", "ben"):
+        await mastery.scored(an_attempt(student, "A", [1, 1, 1], 10, version=2, withdrawn=True))
+        await mastery.scored(an_attempt(student, "A", [1, 1, 1], 10, version=1))
+
+    assert await mastery.mastery_of("ada", "ben") == {
+        "ada": {},
+        "ben": {"add": (after(0.3, 1, 1), 2), "sub": (after(0.3, 1), 1)},
+    }
+    assert await mastery.count() == (1, 3)
+
+
+async def test_versions_of_a_sheet_in_one_batch_are_its_last(mastery: MasteryService) -> None:
+    await mastery.knows(FORM)
+
+    await mastery.scored(
+        an_attempt("ada", "A", [1, 1, 1], 10, version=2, withdrawn=True),
+        an_attempt("ada", "A", [0, 0, 0], 10, version=3),
+        an_attempt("ada", "A", [1, 1, 1], 10, version=1),
+    )
+
+    assert await mastery.mastery_of("ada") == {"ada": {"add": (after(0.3, 0, 0), 2), "sub": (after(0.3, 0), 1)}}
+
+
 async def test_two_districts_in_one_batch_stay_apart(mastery: MasteryService) -> None:
     both = (DISTRICT, OTHER_DISTRICT)
     for district in both:
@@ -252,9 +327,14 @@ async def test_batches_about_the_same_students_take_turns(mastery: MasteryServic
 
 
 async def test_a_batch_of_thousands_is_the_same_as_one_by_one(mastery: MasteryService) -> None:
-    await mastery.knows(FORM)
-    await mastery.knows(FORM, district=OTHER_DISTRICT)
-    attempts = [an_attempt(f"s{number % 700}", "A", [number % 2, number % 3 % 2, 1], number) for number in range(2_100)]
+    forms = FORM, a_form("B", [["sub"], ["mul"], ["add"]], maxima=[2, 3, 1])
+    await mastery.knows(*forms)
+    await mastery.knows(*forms, district=OTHER_DISTRICT)
+    answers = itertools.cycle(itertools.product([0, 1, OMITTED, NOT_REACHED], repeat=3))
+    attempts = [
+        an_attempt(f"s{number % 1_100}", "AB"[number % 3 % 2], next(answers), number * 7 % 3_000)
+        for number in range(3_000)
+    ]
 
     await mastery.scored(*attempts)
     for start in range(0, len(attempts), 150):
@@ -262,4 +342,4 @@ async def test_a_batch_of_thousands_is_the_same_as_one_by_one(mastery: MasterySe
 
     here, there = await mastery.stored(), await mastery.stored(OTHER_DISTRICT)
     assert [row[1:] for row in here] == [row[1:] for row in there]
-    assert len(here) == 700
+    assert len(here) == 1_100

@@ -6,8 +6,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from services.mastery.domain.ledger import Form, Sheets
-from services.mastery.domain.standing import Standing, going_on, places, study
+from services.mastery.domain.ledger import Form, Sheets, sift
+from services.mastery.domain.standing import Standing
+from services.mastery.domain.study import Block, Studied, going_on, study
 from services.mastery.domain.tracing import DEFAULT, Skill
 
 
@@ -39,6 +40,7 @@ class Sheet:
     scores: bytes
     administration: str = "fall"
     version: int = 1
+    withdrawn: bool = False
 
     @property
     def attempt(self) -> bytes:
@@ -58,7 +60,49 @@ def sheets_of(some: Iterable[Sheet]) -> Sheets:
         modalities=[1] * len(rows),
         purposes=[1] * len(rows),
         scores=[one.scores for one in rows],
+        withdrawn=[one.withdrawn for one in rows],
     )
+
+
+def blocks_of(standings: Mapping[bytes, Standing]) -> list[Block]:
+    """Standings in columns, as the store brings them."""
+    alike: dict[tuple[bytes, str, str, str], list[bytes]] = {}
+    for student, one in standings.items():
+        alike.setdefault((one.competencies, *one.through[1:], one.model_version), []).append(student)
+    found = []
+    for (competencies, administration, form, version), students in alike.items():
+        stand = [standings[student] for student in students]
+        shape = len(students), len(competencies) // 16
+        columns = [
+            np.frombuffer(b"".join(getattr(one, name) for one in stand), dtype=kind).reshape(shape)
+            for name, kind in (("probabilities", "<f8"), ("counts", "<i4"), ("last_evidence", "<i8"))
+        ]
+        through = np.array([one.through[0] for one in stand], dtype=np.int64)
+        found.append(
+            Block(
+                competencies, administration, form, version, students, through,
+                columns[0], columns[1].astype(np.int64), columns[2].astype(np.int64),
+            )
+        )  # fmt: skip
+    return found
+
+
+def standings_of(studied: Studied, skill: Skill) -> dict[bytes, Standing]:
+    """What is stored of each student."""
+    now = studied.now
+    found = {}
+    for row, student in enumerate(now.students):
+        mine = slice(now.bounds[row], now.bounds[row + 1])
+        found[student] = Standing(
+            through=studied.through[row],
+            model_version=skill.version,
+            entries=int(now.counts[mine].sum()),
+            competencies=now.competencies[mine].tobytes(),
+            probabilities=now.probabilities[mine].astype("<f8").tobytes(),
+            counts=now.counts[mine].astype("<i4").tobytes(),
+            last_evidence=now.last_evidence[mine].astype("<i8").tobytes(),
+        )
+    return found
 
 
 @dataclass
@@ -72,25 +116,30 @@ class Ledger:
     seen: dict[bytes, Sheet] = field(default_factory=dict)
     continued: int = 0
 
-    def hear(self, batch: Iterable[Sheet]) -> None:
-        new, corrected = [], set()
-        for sheet in batch:
-            known = self.seen.get(sheet.attempt)
-            if known is None:
-                new.append(sheet)
-            elif known.version < sheet.version:
-                corrected.add(an_id(sheet.student))
-            else:
-                continue
-            self.seen[sheet.attempt] = sheet
-        columns = sheets_of(new)
-        students = sorted(corrected.union(columns.students))
-        at = places(columns, self.forms, self.administrations)
-        continuing = going_on(columns, at, self.standings, self.skill) - corrected
+    def hear(self, batch: Iterable[Sheet]) -> Studied | None:
+        """What it made of these sheets; nothing when it knew them all."""
+        sheets = {(sheet.attempt, sheet.version): sheet for sheet in batch}
+        heard = sheets_of(sheets.values()).latest()
+        versions = {an_id(one.student) + one.attempt: one.version for one in self.seen.values()}
+        standing = {student: self.standings[student] for student in set(heard.students) & self.standings.keys()}
+        sifted = sift(heard, versions, standing)
+        for attempt, version in zip(heard.attempts, heard.versions, strict=True):
+            if attempt not in self.seen or self.seen[attempt].version < version:
+                self.seen[attempt] = sheets[attempt, version]
+        students = sifted.corrected.union(sifted.evidence.students, sifted.newcomers)
+        if not students:
+            return None
+        blocks = blocks_of(standing)
+        going = going_on(sifted.evidence, self.forms, self.administrations, blocks, self.skill)
+        continuing = (going | sifted.newcomers) - sifted.corrected
         self.continued += len(continuing)
-        sheets = sheets_of(
-            [sheet for sheet in new if an_id(sheet.student) in continuing]
-            + [sheet for sheet in self.seen.values() if an_id(sheet.student) in set(students) - continuing]
-        )
-        stands, _ = study(students, self.standings, continuing, sheets, self.forms, self.administrations, self.skill)
-        self.standings.update(zip(students, stands, strict=True))
+        evidence = sifted.evidence.take(
+            [row for row, student in enumerate(sifted.evidence.students) if student in continuing]
+        ).joined(self.counting(students - continuing))
+        studied = study(students, blocks, continuing, evidence, self.forms, self.administrations, self.skill)
+        self.standings.update(standings_of(studied, self.skill))
+        return studied
+
+    def counting(self, students: set[bytes]) -> Sheets:
+        """What counts in the ledger of these students."""
+        return sheets_of(one for one in self.seen.values() if an_id(one.student) in students and not one.withdrawn)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from services.mastery.domain.history import histories
 from services.mastery.domain.ledger import NOT_PRESENTED, NOT_REACHED, OMITTED, faults
-from services.mastery.domain.standing import Standing, beliefs_in
+from services.mastery.domain.standing import NEVER, Standing, beliefs_in
 from services.mastery.domain.tracing import DEFAULT, Skill
+from services.mastery.events import changes
+from shared.events_pb.trellis.events.mastery.v1.mastery_pb2 import Learner
 from tests.unit.mastery.sheets import Ledger, Sheet, a_form, an_id, sheets_of
 
 FORMS = {
@@ -25,8 +27,8 @@ _CODES = (NOT_REACHED, OMITTED, NOT_PRESENTED)
 
 @st.composite
 def some_sheets(draw: st.DrawFn) -> list[Sheet]:
-    """Sheets of a few students, many at the same moment, some of them corrected."""
-    found: dict[bytes, Sheet] = {}
+    """Sheets of a few students, many at the same moment, some of them corrected, withdrawn or reinstated."""
+    found: list[Sheet] = []
     for _ in range(draw(st.integers(1, 12))):
         form = draw(st.sampled_from(list(FORMS.values())))
         scores = bytes(draw(st.sampled_from([*range(maximum + 1), *_CODES])) for maximum in form.maxima.tolist())
@@ -37,11 +39,11 @@ def some_sheets(draw: st.DrawFn) -> list[Sheet]:
             scores,
             draw(st.sampled_from(["fall", "Fall", "spring"])),
         )
-        known = found.get(sheet.attempt)
-        found[sheet.attempt] = sheet if known is None else Sheet(**{**vars(sheet), "version": known.version + 1})
-        if known is not None:
-            found[sheet.attempt + b"old"] = known
-    return list(found.values())
+        versions = [one for one in found if one.attempt == sheet.attempt]
+        found.append(
+            Sheet(**{**vars(sheet), "version": len(versions) + 1, "withdrawn": draw(st.booleans()) and bool(versions)})
+        )
+    return found
 
 
 def heard(*batches: list[Sheet]) -> Ledger:
@@ -56,7 +58,7 @@ def believed(ledger: Ledger, student: str) -> dict[str, tuple[float, int, int]]:
     return {one.rstrip(b".").decode(): belief for one, belief in beliefs_in(standing).items()}
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5), min_size=12))
 def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     sheets: list[Sheet], shuffled: object, sizes: list[int]
@@ -71,6 +73,70 @@ def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     piecemeal = heard(*[batch for batch in batches if batch], *[[one] for one in sheets[at:]])
 
     assert piecemeal.standings == at_once.standings
+
+
+@settings(max_examples=150, deadline=None)
+@given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False))
+def test_what_is_believed_is_what_the_last_versions_say_and_withdrawn_ones_say_nothing(
+    sheets: list[Sheet], shuffled: object
+) -> None:
+    last = {sheet.attempt: sheet for sheet in sheets}  # versions were drawn in order
+    replayed = heard([Sheet(**{**vars(sheet), "version": 1}) for sheet in last.values() if not sheet.withdrawn])
+
+    shuffled.shuffle(sheets)  # type: ignore[attr-defined]  # a random.Random
+    ledger = heard(*[[sheet] for sheet in sheets])
+
+    assert {student: one for student, one in ledger.standings.items() if one.through != NEVER} == replayed.standings
+    nothing = [one for one in ledger.standings.values() if one.through == NEVER]
+    assert all((one.entries, one.competencies) == (0, b"") for one in nothing)
+
+
+def test_a_withdrawn_sheet_is_no_evidence_until_it_is_reinstated() -> None:
+    first, other = Sheet("ada", "Z", 1, b"\x01\x01"), Sheet("ada", "M4-A", 2, b"\x01\x01\x00\x00")
+    ledger = heard([first, other])
+
+    withdrawal = ledger.hear([Sheet("ada", "Z", 1, b"\x01\x01", version=2, withdrawn=True)])
+
+    assert ledger.standings == heard([other]).standings
+    assert withdrawal is not None
+    assert withdrawal.changed.competencies.tobytes() == an_id("mul")
+    assert (withdrawal.changed.counts.tolist(), withdrawal.changed.probabilities.tolist()) == ([0], [DEFAULT.prior])
+    assert ledger.hear([first]) is None
+    ledger.hear([Sheet("ada", "Z", 1, b"\x01\x01", version=3)])
+    assert ledger.standings == heard([first, other]).standings
+
+
+def test_a_sheet_that_comes_withdrawn_leaves_its_student_where_they_stand() -> None:
+    ledger = heard([Sheet("ada", "Z", 5, b"\x01\x01")])
+    before = dict(ledger.standings)
+
+    heard_of = ledger.hear([Sheet("ada", "Z", 1, b"\x00\x00", version=2, withdrawn=True)])
+
+    assert heard_of is None
+    assert ledger.standings == before
+    ledger.hear([Sheet("ada", "Z", 1, b"\x00\x00")])
+    assert ledger.standings == before
+
+
+@settings(max_examples=50, deadline=None)
+@given(sheets=some_sheets(), others=st.integers(0, 3))
+def test_a_fact_written_in_columns_is_the_one_protobuf_writes(sheets: list[Sheet], others: int) -> None:
+    long = [Sheet(f"long {one}", "Z", at, b"\x01\x00") for one in range(others) for at in range(70)]
+    studied = Ledger(FORMS, ADMINISTRATIONS).hear([*sheets, *long])
+    assert studied is not None
+    changed = studied.changed
+
+    facts = changes(changed, "the-model")
+
+    assert len(facts) == len(changed.students)
+    for row, fact in enumerate(facts):
+        read = Learner.FromString(fact)
+        mine = slice(changed.bounds[row], changed.bounds[row + 1])
+        assert (len(read.id), read.student, read.model_version) == (16, changed.students[row], "the-model")
+        assert b"".join(read.competencies) == changed.competencies[mine].tobytes()
+        assert list(read.probabilities) == changed.probabilities[mine].tolist()
+        assert list(read.evidence_counts) == changed.counts[mine].tolist()
+        assert read.SerializeToString() == fact
 
 
 def test_new_sheets_continue_where_the_student_stands_and_late_ones_do_not() -> None:
@@ -152,7 +218,7 @@ def test_the_history_ends_at_what_is_believed(sheets: list[Sheet]) -> None:
     ledger = heard(sheets)
     students = sorted(ledger.standings)
 
-    whole = sheets_of(ledger.seen.values())
+    whole = ledger.counting(set(students))
     pages = histories(students, whole, FORMS, ADMINISTRATIONS, DEFAULT, first=10_000, after=0)
 
     for student, page in zip(students, pages, strict=True):
