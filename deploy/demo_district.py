@@ -61,7 +61,8 @@ async def fill(door: Door, folder: Path, students: int, progress: Progress) -> N
                 door, Load(kind, path, idempotency_key=f"{KEY_PREFIX}{kind.value}-{digest}"), progress
             )
             if report["state"] != "applied":
-                raise DemoFailed(f"the {kind.value} of the demonstration district: {report['state']}")
+                why = "".join(f"; {one['rule']}: {one['remedy']}" for one in report["problems"][:1])
+                raise DemoFailed(f"the {kind.value} of the demonstration district: {report['state']}{why}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

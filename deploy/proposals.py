@@ -14,6 +14,7 @@ PUBLISHED_SECONDS = 60.0
 """How long the figures of a school are waited for; a district without results has none."""
 
 MATCHED_SECONDS = 600.0
+BUSY_SECONDS = 30.0
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 1.0
 UNDER_WAY = ("queued", "solving")
 
@@ -33,15 +34,17 @@ async def ensure(door: Door, programme: str, school: str | None, progress: Progr
     `school` is the sourcedId of one whose figures are waited for. Raises DoorError when the gateway refuses.
     """
     found = await _programme(door, programme)
-    if found["matching"] is None:
-        if school is not None:
-            await _publish(door, school, progress)
-        await _ask(door, _PROPOSE, {"programme": found["id"]})
+    if found["matching"] is None and school is not None:
+        await _publish(door, school, progress)
+    while found["matching"] is None:  # whoever got no answer looks before asking again
+        if await _ask(door, _PROPOSE, {"programme": found["id"]}):
+            break
+        found = await _programme(door, programme)
     return _said(await _matched(door, programme, progress))
 
 
 async def _programme(door: Door, code: str) -> dict[str, Any]:
-    found: dict[str, Any] | None = (await door.graphql(_PROGRAMME, {"id": f"sourcedId:{code}"}))["programme"]
+    found: dict[str, Any] | None = (await _look(door, _PROGRAMME, {"id": f"sourcedId:{code}"}))["programme"]
     if found is None:
         raise DoorError(f"there is no programme {code}")
     return found
@@ -51,14 +54,15 @@ async def _publish(door: Door, school: str, progress: Progress) -> None:
     """Publishes the schools' figures, so that the matching has them; goes on without where none appear in time."""
     progress("Publishing the schools' figures")
     before = await _snapshots(door, school)
-    await _ask(door, _PUBLISH, {})
+    asked = False
     async for _ in _now_and_then(PUBLISHED_SECONDS):
+        asked = asked or await _ask(door, _PUBLISH, {})
         if await _snapshots(door, school) - before:
             return
 
 
 async def _snapshots(door: Door, school: str) -> set[str]:
-    found = (await door.graphql(_FIGURES, {"school": f"sourcedId:{school}"}))["school"]
+    found = (await _look(door, _FIGURES, {"school": f"sourcedId:{school}"}))["school"]
     return {area["snapshotAt"] for area in (found or {}).get("areas") or ()}
 
 
@@ -73,10 +77,35 @@ async def _matched(door: Door, code: str, progress: Progress) -> dict[str, Any]:
     raise DoorError(f"the matching of {code} did not end in {MATCHED_SECONDS:.0f} s")
 
 
-async def _ask(door: Door, mutation: str, variables: dict[str, object]) -> None:
-    (answer,) = (await door.graphql(mutation, variables)).values()
+async def _look(door: Door, query: str, variables: dict[str, object]) -> dict[str, Any]:
+    """A query's data, asked again for a while where a busy service did not answer in time."""
+    async for _ in _now_and_then(BUSY_SECONDS):
+        try:
+            return await door.graphql(query, variables)
+        except DoorError as busy:
+            if not _is_busy(busy):
+                raise
+    return await door.graphql(query, variables)
+
+
+async def _ask(door: Door, mutation: str, variables: dict[str, object]) -> bool:
+    """Whether it was done; False where a busy service did not say. Raises DoorError when it is refused."""
+    try:
+        (answer,) = (await door.graphql(mutation, variables)).values()
+    except DoorError as busy:
+        if not _is_busy(busy):
+            raise
+        return False
     if answer["__typename"] == "Refused":
         raise DoorError(answer["message"])
+    return True
+
+
+def _is_busy(error: DoorError) -> bool:
+    match error.body:
+        case {"errors": [*errors]}:
+            return {one.get("extensions", {}).get("code") for one in errors} <= {"UNAVAILABLE", "LIMIT"}
+    return False
 
 
 async def _now_and_then(seconds: float) -> AsyncIterator[None]:

@@ -19,15 +19,14 @@ COST = 18_000
 HEADER = b"school,area,role,eagerness,capacity,diagnostics\n"
 
 _SPEAKS, _OF_AN_AREA, _ALLOWS, _CHANCE = 0.85, 0.75, 0.75, 0.25
-_SCHOOLS_PER_PARTNERSHIP = 2
 _EFFECT = 0.35
 """How far schools are apart, in logits: what a school offers or seeks is seen against this."""
 
 
 def programme(schools: Sequence[School]) -> str:
-    """The programme file (trellis-programme/1): a partnership for two schools, and money for about nine in ten."""
-    partnerships = max(1, len(schools) // _SCHOOLS_PER_PARTNERSHIP)
-    budget = COST * max(1, partnerships * 9 // 10)
+    """The programme file (trellis-programme/1): two partnerships for five schools, and the money for them."""
+    partnerships = max(1, len(schools) * 2 // 5)
+    budget = COST * partnerships
     lines = [
         'format = "trellis-programme/1"',
         f'id = "{PROGRAMME}"',
