@@ -43,8 +43,8 @@ def _kinds(instance: Instance) -> list[_Kind]:
         _Kind("the conflicts that it names", lambda rules: replace(rules, conflicts=False)),
         _Kind("pairs that were declined are not proposed again", lambda rules: replace(rules, declined=False)),
         _Kind("the capacities that the schools declare", lambda rules: replace(rules, capacity=False)),
-        _Kind(f"at most {instance.partnerships} partnerships", lambda rules: replace(rules, number=False)),
-        _Kind(f"a budget that pays for {instance.affordable} partnerships", lambda rules: replace(rules, budget=False)),
+        _Kind(f"at most {_counted(instance.partnerships)}", lambda rules: replace(rules, number=False)),
+        _Kind(f"a budget that pays for {_counted(instance.affordable)}", lambda rules: replace(rules, budget=False)),
     ]
     if not instance.conflicts:
         del kinds[0]
@@ -64,3 +64,7 @@ def _kinds(instance: Instance) -> list[_Kind]:
 
 def _without(sector: str, kind: str) -> Callable[[Rules], Rules]:
     return lambda rules: replace(rules, dropped_balance=rules.dropped_balance | {(sector, kind)})
+
+
+def _counted(partnerships: int) -> str:
+    return f"{partnerships} partnership{'s' * (partnerships != 1)}"
