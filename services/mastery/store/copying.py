@@ -15,10 +15,12 @@ def tuples(*columns: NDArray[np.generic]) -> bytes:
     18 documentation, COPY, "Binary Format".) A column is (rows,) numbers or (rows, width) bytes: of equal width, so
     rows whose bytes differ in length are written apart.
     """
-    layout: list[tuple[str, str]] = [("fields", ">i2")]
+    layout: list[tuple[str, np.dtype[np.generic] | str, tuple[int, ...]]] = [("fields", ">i2", ())]
     for number, column in enumerate(columns):
-        kind = column.dtype.newbyteorder(">").str if column.ndim == 1 else f"({column.shape[1]},)u1"
-        layout += [(f"length {number}", ">i4"), (f"column {number}", kind)]
+        layout += [
+            (f"length {number}", ">i4", ()),
+            (f"column {number}", column.dtype.newbyteorder(">"), column.shape[1:]),
+        ]
     rows = np.empty(len(columns[0]), dtype=layout)
     rows["fields"] = len(columns)
     for number, column in enumerate(columns):
