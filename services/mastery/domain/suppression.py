@@ -192,7 +192,7 @@ class _Table:
             return False
         lowest = max(known)  # parents stand before their children
         is_one = len(known) == 1 and len({self._known_above(member) for member in members}) == 1
-        if is_one and self._is_protected(layer, lowest, [self.leaves[member] for member in members]):
+        if is_one and self._is_protected(layer, lowest, members):
             return False
         if is_one and (found := self._complement(layer, lowest, members)) is not None:
             self.leaves[found] = self._fresh(found, layer)
@@ -208,14 +208,21 @@ class _Table:
         self.hidden[lowest] = True
         return True
 
-    def _is_protected(self, layer: int | None, above: int, leaves: Sequence[_Leaf]) -> bool:
+    def _is_protected(self, layer: int | None, above: int, members: Sequence[int]) -> bool:
+        leaves = [self.leaves.get(member) or self._fresh(member, layer) for member in members]
         if not (self._is_wide([leaf.slack for leaf in leaves]) if layer is None else self._stays_wide(layer, leaves)):
             return False
+        if len({self._branch(above, member) for member in members}) == 1:
+            return False  # the one hidden branch is what the others lack
         some, not_all = any(leaf.least_in_need for leaf in leaves), any(leaf.least_others for leaf in leaves)
         if some and not_all:
             return True
         fewer, more = self._room(above)
         return (some or more >= 1) and (not_all or fewer >= 1)
+
+    def _branch(self, above: int, place: int) -> int:
+        """The part of an organisation that a place below it is in."""
+        return next(one for one in (place, *self._above(place)) if self.tree.parent[one] == above)
 
     def _is_wide(self, slacks: Sequence[int]) -> bool:
         return len(slacks) > 1 and sum(slacks) >= self.threshold
@@ -238,15 +245,14 @@ class _Table:
         return len(leaves) > 1 and sum(leaf.slack for leaf in held) + max(movable, 0) >= self.threshold
 
     def _complement(self, layer: int | None, above: int, members: Sequence[int]) -> int | None:
-        """The best leaf to hide with these: with as few others as can be, the smallest that is enough."""
-        leaves = [self.leaves[member] for member in members]
+        """The best leaf to hide with these: one that is enough if there is one, with few others, and small."""
         was_hidden = {one.place for one in self.before.withheld}
         best = min(
             (
-                (cost, not enough, place not in was_hidden, size if enough else -size, place)
+                (not enough, cost, place not in was_hidden, size if enough else -size, place)
                 for place, cost in self._reach(above)
                 for size in [self.learners[place]]
-                for enough in [self._is_protected(layer, above, [*leaves, self._fresh(place)])]
+                for enough in [self._is_protected(layer, above, [*members, place])]
             ),
             default=None,
         )

@@ -10,6 +10,9 @@ from services.mastery.domain.figures import in_need_between, need_shown
 from services.mastery.domain.organisations import Ints, Tree
 from services.mastery.domain.suppression import Bools
 
+_MOST = 100_000
+"""More learners than any district here has: what nothing bounds ends there."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -82,8 +85,6 @@ class Attacker:
         status = self._solver.getModelStatus()
         found = self._solver.getInfo().objective_function_value
         self._solver.changeColCost(variable, 0)
-        if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-            return -highspy.kHighsInf
         assert status == highspy.HighsModelStatus.kOptimal, status
         return float(found)
 
@@ -94,8 +95,8 @@ class Attacker:
                 self._solver.addVar(count, count)
                 self._solver.addVar(*page.between(place))
             else:
-                self._solver.addVar(1, highspy.kHighsInf)
-                self._solver.addVar(0, highspy.kHighsInf)
+                self._solver.addVar(1, _MOST)
+                self._solver.addVar(0, _MOST)
 
     def _sums(self, number: int) -> None:
         parts: dict[int, list[int]] = {}
