@@ -191,7 +191,7 @@ def _kept(row: asyncpg.Record, areas: Sequence[asyncpg.Record], conflicts: Seque
             currency=row["currency"],
             max_distance_km=row["max_distance_km"],
             areas=tuple(Area(area["code"], area["title"], tuple(area["identifiers"])) for area in areas),
-            balance=tuple(Balance(**each) for each in json.loads(row["balance"])),
+            balance=tuple(Balance(**each) for each in row["balance"]),
             conflicts=(),
         ),
         {area["code"]: tuple(area["competencies"]) for area in areas},
