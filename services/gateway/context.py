@@ -7,6 +7,8 @@ import strawberry
 from services.assessment import contract as assessment
 from services.gateway.clients import Services
 from services.gateway.loaders import Loaders
+from services.mastery import contract as mastery
+from services.partnership import contract as partnership
 from shared.auth import Caller
 
 
@@ -29,6 +31,12 @@ class Context:
 
     async def administrations(self, ask: assessment.Page) -> assessment.AdministrationPage:
         return await self.services.assessment.page_of_administrations(ask, self.caller)
+
+    async def programmes(self, ask: partnership.Page) -> partnership.ProgrammePage:
+        return await self.services.partnership.page_of_programmes(ask, self.caller)
+
+    async def snapshot(self) -> mastery.Snapshot:
+        return await self.services.mastery.latest_snapshot(self.caller)
 
 
 Info = strawberry.Info[Context, None]

@@ -2,7 +2,8 @@
 
 A node is an object with fields of its own; wrappers of pages (connections, edges, page info) are none. Under a
 connection everything is multiplied by its `first`, under a plain list by the length that is usual for it. Each list
-fetched for one parent costs one point, and so do twenty nodes.
+fetched for one parent costs one point, and so do twenty nodes; each change that is asked for costs ten besides, and
+nothing of that is refunded.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLUnionType,
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
@@ -34,10 +36,22 @@ from services.gateway.limits import COST, NODES, PAGE, TooMuch
 from shared.errors import Invalid
 
 NODES_A_POINT = 20
-USUAL_LENGTH = {"Student.abilities": 5, "Student.mastery": 10, "Class.competencies": 25}
+POINTS_A_CHANGE = 10
+USUAL_LENGTH = {
+    "Student.abilities": 5,
+    "Student.mastery": 10,
+    "Class.competencies": 25,
+    "School.areas": 50,
+    "School.willingness": 5,
+    "Programme.areas": 5,
+    "PartnershipArea.competencies": 5,
+}
 """How many entries a plain list is taken to have; a test finds every one of them here."""
 
 _WRAPPERS = ("Connection", "Edge", "PageInfo")
+
+Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
+"""A type with fields under it."""
 
 
 class NotAPage(Invalid):
@@ -55,14 +69,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Nodes, and lists asked for by a parent."""
+    """Nodes, lists asked for by a parent, and changes."""
 
     nodes: int
     asks: int
+    changes: int = 0
 
     @property
     def cost(self) -> int:
-        return self.asks + ceil(self.nodes / NODES_A_POINT)
+        return self.asks + POINTS_A_CHANGE * self.changes + ceil(self.nodes / NODES_A_POINT)
 
     def check(self) -> None:
         """Refuse (TooMuch) what no single request may cost."""
@@ -91,24 +106,25 @@ class Reckoning:
         }
         self._nodes = 0
         self._asks = 0
+        self._changes = 0
         self.plan = Plan()
-        root = schema.query_type
-        assert root is not None
-        self._walk(root, operation.selection_set.selections, 1, 1, self.plan)
+        root = schema.get_root_type(operation.operation)
+        if root is not None:  # else executing it will say what is wrong
+            self._walk(root, operation.selection_set.selections, 1, 1, self.plan)
 
     @property
     def asked(self) -> Charge:
         """As if every page were full."""
-        return Charge(self._nodes, self._asks)
+        return Charge(self._nodes, self._asks, self._changes)
 
     def actual(self, data: Any) -> Charge:
         """As the answer turned out to be."""
         nodes, asks = _counted(self.plan, data)
-        return Charge(nodes, asks)
+        return Charge(nodes, asks, self._changes)
 
     def _walk(
         self,
-        parent: GraphQLObjectType | GraphQLInterfaceType,
+        parent: Composite,
         selections: Iterable[SelectionNode],
         times: int,
         page: int,
@@ -126,26 +142,27 @@ class Reckoning:
                 narrowed = self._narrowed(condition.name.value, parent) if condition else parent
                 self._walk(narrowed, node.selection_set.selections, times, page, plan)  # type: ignore[attr-defined]
 
-    def _narrowed(
-        self, name: str, parent: GraphQLObjectType | GraphQLInterfaceType
-    ) -> GraphQLObjectType | GraphQLInterfaceType:
+    def _narrowed(self, name: str, parent: Composite) -> Composite:
         found = self._schema.get_type(name)
-        return found if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else parent
+        return found if isinstance(found, Composite) else parent
 
     def _field(
         self,
-        parent: GraphQLObjectType | GraphQLInterfaceType,
+        parent: Composite,
         node: FieldNode,
         times: int,
         page: int,
         plan: Plan,
     ) -> None:
+        if isinstance(parent, GraphQLUnionType) or node.selection_set is None:
+            return
         definition = parent.fields.get(node.name.value)
-        if definition is None or node.selection_set is None:
+        if definition is None:
             return
         named = get_named_type(definition.type)
-        if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
+        if not isinstance(named, Composite):
             return
+        self._changes += parent is self._schema.mutation_type
         own = plan.children.setdefault(node.alias.value if node.alias else node.name.value, Plan())
         is_page = named.name.endswith("Connection")
         own.is_node = not named.name.endswith(_WRAPPERS)

@@ -14,13 +14,21 @@ from shared.auth import Caller
 from shared.client import ServiceClient, error_of
 from shared.errors import Invalid, NotFound, TrellisError, Unavailable
 
-OWNERS = {"roster": "roster", "framework": "mastery", "forms": "assessment", "answers": "assessment"}
+OWNERS = {
+    "roster": "roster",
+    "framework": "mastery",
+    "forms": "assessment",
+    "answers": "assessment",
+    "programme": "partnership",
+    "willingness": "partnership",
+}
 """Which service owns which kind of file."""
-_DIAGNOSTIC = frozenset({"answers"})
+_DIAGNOSTIC = frozenset({"answers", "programme", "willingness"})
+"""Results, and what is done because of them: nothing for accountability."""
 
 
 class NoSuchKind(NotFound):
-    """There are imports of roster, framework, forms and answers."""
+    """There are imports of roster, framework, forms, answers, programme and willingness."""
 
 
 class NoSuchImport(NotFound):

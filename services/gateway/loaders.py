@@ -1,16 +1,19 @@
 """One set of loaders per request: what many fields ask for is asked once, for one caller."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
 from services.assessment import contract as assessment
+from services.gateway.beliefs import Belief, beliefs_of
 from services.gateway.clients import Services
 from services.mastery import contract as mastery
+from services.partnership import contract as partnership
 from services.roster import contract as roster
 from shared.auth import Caller
 
@@ -19,7 +22,9 @@ Key = UUID | str
 
 _KEYS_AT_ONCE = 5_000
 _PARENTS_AT_ONCE = 1_000
+_PROGRAMMES_AT_ONCE = 1_000
 _LARGEST_PAGE = 100
+_PAGES_AT_ONCE = 8  # of lists that cannot be asked for many programmes in one question
 
 Asked = TypeVar("Asked", bound=Hashable)
 Found = TypeVar("Found")
@@ -52,6 +57,19 @@ class MasteryOf:
     competencies: tuple[UUID, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class OfProgramme:
+    """A page of what the latest matching of a programme came to, after a row."""
+
+    programme: UUID
+    first: int
+    after: UUID | None
+    state: partnership.ProposalState | None = None
+
+    def question(self) -> partnership.OfProgramme:
+        return partnership.OfProgramme(programme=self.programme, state=self.state, first=self.first, after=self.after)
+
+
 class Loaders:
     """Every edge between services, by what it finds and by which key."""
 
@@ -69,6 +87,22 @@ class Loaders:
         self.abilities_by_student = DataLoader(self._abilities_by_student, max_batch_size=_KEYS_AT_ONCE)
         self.mastery_by_student = DataLoader(self._mastery_by_student, max_batch_size=_KEYS_AT_ONCE)
         self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
+        self.areas_by_school = DataLoader(self._areas_by_school, max_batch_size=_KEYS_AT_ONCE)
+        self.name_of_partner = DataLoader(self._names_of_partners, max_batch_size=_KEYS_AT_ONCE)
+        self.willingness_by_school = DataLoader(self._willingness_by_school, max_batch_size=_KEYS_AT_ONCE)
+        self.programme = DataLoader(self._programmes, max_batch_size=_PROGRAMMES_AT_ONCE)
+        self.matching_by_programme = DataLoader(self._matching_by_programme, max_batch_size=_PROGRAMMES_AT_ONCE)
+        self.proposal = DataLoader(self._proposals, max_batch_size=_PROGRAMMES_AT_ONCE)
+        self.proposals_by_programme = DataLoader(self._proposals_by_programme)
+        self.unmatched_by_programme = DataLoader(self._unmatched_by_programme)
+
+    def forget_partnerships(self) -> None:
+        """What was read of partnerships is read anew: something was changed."""
+        self.willingness_by_school.clear_all()
+        self.matching_by_programme.clear_all()
+        self.proposal.clear_all()
+        self.proposals_by_programme.clear_all()
+        self.unmatched_by_programme.clear_all()
 
     async def _schools(self, keys: list[Key]) -> list[roster.School | None]:
         ids, named = _split(keys)
@@ -155,15 +189,18 @@ class Loaders:
         found = {one.student: one.abilities for one in await self._services.assessment.abilities(ask, self._caller)}
         return [found.get(student, []) for student in students]
 
-    async def _mastery_by_student(self, asked: list[MasteryOf]) -> list[list[mastery.Mastery]]:
+    async def _mastery_by_student(self, asked: list[MasteryOf]) -> list[list[Belief]]:
         async def believed(
             competencies: tuple[UUID, ...] | None, group: list[MasteryOf]
-        ) -> dict[MasteryOf, list[mastery.Mastery]]:
+        ) -> dict[MasteryOf, list[Belief]]:
             ask = mastery.ByStudents(
                 students=[one.student for one in group],
                 competencies=None if competencies is None else list(competencies),
             )
-            found = {one.student: one.mastery for one in await self._services.mastery.of_students(ask, self._caller)}
+            answer = await self._services.mastery.columns(ask, self._caller)
+            described = (mastery.Competency.model_validate(one) for one in answer["known"])
+            self.competency.prime_many({one.id: one for one in described})
+            found = beliefs_of(answer, competencies)
             return {one: found.get(one.student, []) for one in group}
 
         return await _by_group(asked, lambda one: one.competencies, believed)
@@ -177,6 +214,52 @@ class Loaders:
             return {one: found.get(one.student, nothing) for one in group}
 
         return await _by_group(asked, lambda one: (one.first, one.seen), page)
+
+    async def _areas_by_school(self, schools: list[UUID]) -> list[mastery.OrganisationAreas | None]:
+        ask = mastery.AreasOf(organisations=schools)
+        found = {one.organisation: one for one in await self._services.mastery.areas(ask, self._caller)}
+        return [found.get(school) for school in schools]
+
+    async def _names_of_partners(self, schools: list[UUID]) -> list[str | None]:
+        """Names alone, also to a key for other schools: whoever may answer a proposal must know with whom."""
+        whole_district = replace(self._caller, schools=None)
+        ask = roster.ByKeys(ids=schools)
+        found = {one.id: one.name for one in await self._services.roster.schools(ask, whole_district)}
+        return [found.get(school) for school in schools]
+
+    async def _willingness_by_school(self, schools: list[UUID]) -> list[list[partnership.Willingness]]:
+        ask = partnership.BySchools(schools=schools)
+        answered = await self._services.partnership.willingness(ask, self._caller)
+        found = {one.school: one.willingness for one in answered}
+        return [found.get(school, []) for school in schools]
+
+    async def _programmes(self, keys: list[Key]) -> list[partnership.Programme | None]:
+        ids, named = _split(keys)
+        ask = partnership.ByKeys(ids=ids, codes=named)
+        found = await self._services.partnership.programmes(ask, self._caller)
+        return _in_order(keys, ((one.id, one.code, one) for one in found))
+
+    async def _matching_by_programme(self, programmes: list[UUID]) -> list[partnership.Matching | None]:
+        ask = partnership.ByProgrammes(programmes=programmes)
+        found = {one.programme: one for one in await self._services.partnership.matchings(ask, self._caller)}
+        return [found.get(programme) for programme in programmes]
+
+    async def _proposals(self, ids: list[UUID]) -> list[partnership.Proposal | None]:
+        found = await self._services.partnership.proposals(partnership.ByIds(ids=ids), self._caller)
+        by_id = {one.id: one for one in found}
+        return [by_id.get(id_) for id_ in ids]
+
+    async def _proposals_by_programme(self, asked: list[OfProgramme]) -> list[partnership.ProposalPage]:
+        async def page(one: OfProgramme) -> partnership.ProposalPage:
+            return await self._services.partnership.page_of_proposals(one.question(), self._caller)
+
+        return await _each(asked, page)
+
+    async def _unmatched_by_programme(self, asked: list[OfProgramme]) -> list[partnership.UnmatchedPage]:
+        async def page(one: OfProgramme) -> partnership.UnmatchedPage:
+            return await self._services.partnership.page_of_unmatched(one.question(), self._caller)
+
+        return await _each(asked, page)
 
 
 def _split(keys: Sequence[Key]) -> tuple[list[UUID], list[str]]:
@@ -204,6 +287,17 @@ async def _by_group(
     for way, group in groups.items():
         found |= await answer(way, group)
     return [found[one] for one in asked]
+
+
+async def _each(asked: list[Asked], answer: Callable[[Asked], Awaitable[Found]]) -> list[Found]:
+    """Ask one by one, a few at the same time: one question must not take all the connections of a service."""
+    free = asyncio.Semaphore(_PAGES_AT_ONCE)
+
+    async def in_turn(one: Asked) -> Found:
+        async with free:
+            return await answer(one)
+
+    return await asyncio.gather(*(in_turn(one) for one in asked))
 
 
 def _by_code(competency: mastery.Competency) -> tuple[bool, str, UUID]:

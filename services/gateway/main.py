@@ -44,6 +44,7 @@ class Settings(ServiceSettings):
     roster_url: str = Field(description="Where the roster answers")
     assessment_url: str = Field(description="Where assessment answers")
     mastery_url: str = Field(description="Where mastery answers")
+    partnership_url: str = Field(description="Where partnership answers")
     key_pepper: str = Field(min_length=32, description="Mixed into the HMAC of every key's secret; never changed")
     operator_secret: str = Field(min_length=40, description="trl_oper_…: makes districts and their first keys")
     cost_per_minute: int = Field(
@@ -68,6 +69,7 @@ def build(settings: Settings) -> Service:
             ("roster", settings.roster_url),
             ("assessment", settings.assessment_url),
             ("mastery", settings.mastery_url),
+            ("partnership", settings.partnership_url),
         )
     }
     app = build_app(
@@ -93,7 +95,7 @@ def build_app(
     cost_per_minute: int = COST_PER_MINUTE,
 ) -> FastAPI:
     """The application alone, for whoever brings the database and the clients."""
-    services = Services.of(clients["roster"], clients["assessment"], clients["mastery"])
+    services = Services.of(clients)
     store = KeyStore(database, pepper)
     door = Door(store, operator_secret=operator_secret, now=now, monotonic=monotonic)
     budget = Budget(cost_per_minute, monotonic=monotonic)

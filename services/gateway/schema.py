@@ -14,6 +14,9 @@ from strawberry.schema.config import StrawberryConfig
 from services.gateway.graph.administrations import Administration
 from services.gateway.graph.classes import Class
 from services.gateway.graph.competencies import Competency
+from services.gateway.graph.mutations import Mutation
+from services.gateway.graph.programmes import Programme
+from services.gateway.graph.proposals import PartnershipProposal
 from services.gateway.graph.query import Query
 from services.gateway.graph.schools import School
 from services.gateway.graph.students import Student
@@ -23,7 +26,8 @@ RELEASED = Path(__file__).with_name("released.graphql")
 
 schema = strawberry.Schema(
     query=Query,
-    types=[Class, Student, School, Competency, Administration],
+    mutation=Mutation,
+    types=[Class, Student, School, Competency, Administration, Programme, PartnershipProposal],
     config=StrawberryConfig(auto_camel_case=True),
 )
 

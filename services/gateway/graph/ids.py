@@ -2,15 +2,15 @@
 
 import base64
 import binascii
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
 import strawberry
 
 from shared.errors import Invalid, NotFound
 
-Kind = Literal["Class", "Student", "School", "Competency", "Administration"]
-KINDS: tuple[Kind, ...] = ("Class", "Student", "School", "Competency", "Administration")
+Kind = Literal["Class", "Student", "School", "Competency", "Administration", "Programme", "PartnershipProposal"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Key = UUID | str
 """Our own id, or the identifier of the district's source."""
 

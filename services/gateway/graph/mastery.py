@@ -5,12 +5,12 @@ from uuid import UUID
 
 import strawberry
 
+from services.gateway.beliefs import Belief
 from services.gateway.context import Info
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.ids import NoSuchNode
 from services.gateway.graph.lookup import Lookup, look_up, wants
 from services.gateway.loaders import MasteryOf
-from services.mastery import contract
 
 
 @strawberry.type(description="What is believed of one student and one competency. Unknown is null, not zero.")
@@ -30,7 +30,7 @@ class Mastery:
         return found
 
     @classmethod
-    def of(cls, mastery: contract.Mastery, competencies: Lookup[Competency]) -> "Mastery":
+    def of(cls, mastery: Belief, competencies: Lookup[Competency]) -> "Mastery":
         return cls(
             probability=mastery.probability,
             evidence_count=mastery.evidence_count,

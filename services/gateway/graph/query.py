@@ -7,16 +7,21 @@ import strawberry
 from services.assessment import contract as assessment
 from services.gateway.context import Info
 from services.gateway.graph.administrations import Administration
+from services.gateway.graph.areas import Snapshot
 from services.gateway.graph.classes import Class, page_of_classes
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.connections import After, Connection, First, Node, connection
 from services.gateway.graph.ids import Kind, NoSuchNode, cursor_of, read_id, read_node_id, row_after
 from services.gateway.graph.ledger import Ledger
+from services.gateway.graph.programmes import Programme, page_of_programmes, programme_with
+from services.gateway.graph.proposals import PartnershipProposal, ProposalState, page_of_proposals, proposal_with
 from services.gateway.graph.schools import School
 from services.gateway.graph.students import Student
 from services.gateway.loaders import Key
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="A node id, or sourcedId:… of the district's system.")]
+ProgrammeId = Annotated[strawberry.ID, strawberry.argument(description="A node id, or sourcedId: and its code.")]
+State = Annotated[ProposalState | None, strawberry.argument(description="Only those in this state.")]
 NodeId = Annotated[strawberry.ID, strawberry.argument(description="A node id of this graph.")]
 
 
@@ -58,6 +63,10 @@ class Query:
                 return await _competency(info, key)
             case "Administration":
                 return await _administration(info, key)
+            case "Programme":
+                return await programme_with(info, key)
+            case "PartnershipProposal":
+                return await proposal_with(info, key)
             case _:
                 assert_never(kind)
 
@@ -77,6 +86,26 @@ class Query:
             after=after,
         )
 
+    @strawberry.field(description="The programmes of partnerships, by title.")
+    async def programmes(self, info: Info, first: First, after: After = None) -> Connection[Programme] | None:
+        return await page_of_programmes(info, first, after)
+
+    @strawberry.field(description="One programme.")
+    async def programme(self, info: Info, id: ProgrammeId) -> Programme | None:
+        return await programme_with(info, read_id("Programme", id))
+
+    @strawberry.field(description="What the latest matching of a programme proposes, in no order of merit.")
+    async def partnership_proposals(
+        self, info: Info, programme: ProgrammeId, first: First, state: State = None, after: After = None
+    ) -> Connection[PartnershipProposal] | None:
+        found = await programme_with(info, read_id("Programme", programme))
+        return await page_of_proposals(info, found.key, state, first, after)
+
+    @strawberry.field(description="The state of the snapshots from which figures about schools are read.")
+    async def snapshot(self, info: Info) -> Snapshot | None:
+        info.context.need_diagnostic("mastery:read")
+        return Snapshot.of(await info.context.snapshot())
+
 
 _SCOPE: dict[Kind, str] = {
     "Class": "roster:read",
@@ -84,6 +113,8 @@ _SCOPE: dict[Kind, str] = {
     "School": "roster:read",
     "Competency": "mastery:read",
     "Administration": "assessment:read",
+    "Programme": "partnership:read",
+    "PartnershipProposal": "partnership:read",
 }
 
 

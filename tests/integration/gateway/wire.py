@@ -14,9 +14,7 @@ from shared.client import ServiceClient
 from shared.db import Database
 from shared.runtime import bind
 from tests.integration.gateway.conftest import OPERATOR, PEPPER
-from tests.unit.gateway.world import SECRET, World, service
-
-NAMES = ("roster", "assessment", "mastery")
+from tests.unit.gateway.world import NAMES, SECRET, World, service
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ class TestAClassPage:
 
         assert world.asked["assessment /abilities:batch-list"] == 1
         assert world.asked["roster /students:batch-list"] == 1
-        assert world.asked["mastery /mastery:batch-list"] == 1
+        assert world.asked["mastery /mastery:columns"] == 1
         assert world.asked["assessment /administrations:batch-get"] == 1
 
     async def test_lists_competencies_with_evidence_by_code(self, asking: Graph) -> None:

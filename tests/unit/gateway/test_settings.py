@@ -14,6 +14,7 @@ GOOD = {
     "roster_url": "http://roster",
     "assessment_url": "http://assessment",
     "mastery_url": "http://mastery",
+    "partnership_url": "http://partnership",
     "key_pepper": "p" * 32,
     "operator_secret": "trl_oper_" + "o" * 43,
 }

@@ -1,10 +1,11 @@
-"""A small world behind the gateway: the three services as small applications that speak the contracts.
+"""A small world behind the gateway: the four services as small applications that speak the contracts.
 
 They read the inside token and show a caller only its district and, with a key for named schools, only their students,
 as the real ones do. What they were asked is counted.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +20,20 @@ from services.mastery import contract as mastery
 from services.roster import contract as roster
 from shared.auth import SCOPES, Caller, Purpose, Tokens
 from shared.client import ServiceClient
+from shared.errors import Forbidden
 from shared.http import CallerOf, answer_errors
 from shared.imports import NoSuchImport
+from tests.unit.gateway import partnerships
+from tests.unit.gateway.partnerships import Partnerships
 
 SECRET = "a token secret of the tests, 32 letters and more"
 THETA = 0.1234567
 PROBABILITY = 0.7654321
 SCORE = 0.3333333
+STRENGTH = 0.6180339
+NEED = 0.3819661
+LEARNERS = 31_415
+NAMES = ("roster", "assessment", "mastery", "partnership")
 NAMESPACE = UUID("11111111-2222-3333-4444-555555555555")
 NORTH = uuid5(NAMESPACE, "north")
 SOUTH = uuid5(NAMESPACE, "south")
@@ -48,13 +56,17 @@ def a_caller(
 
 @dataclass
 class World:
-    """Each district has two schools, with a class each of so many students."""
+    """Each district has three schools, with a class each of so many students."""
 
     students_per_class: int = 3
     evidence_per_student: int = 4
     asked: Counter[str] = field(default_factory=Counter)
     callers: list[Caller] = field(default_factory=list)
     away: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    """These do what they are asked, and nobody hears their answer."""
+    partnerships: Partnerships = field(default_factory=Partnerships)
+    snapshots_due: list[Caller] = field(default_factory=list)
     broken: bool = False
     uploads: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
     causes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -71,11 +83,19 @@ class World:
         found = [
             roster.School(
                 id=an_id(caller.district, f"school:{n}"), sourced_id=f"school-{n}", name=f"School {n}", type="school",
-                sector="district", latitude=41.5, longitude=-87.5,
+                sector="district", latitude=41.5, longitude=-87.5, parent=an_id(caller.district, "office"),
             )
-            for n in (1, 2)
+            for n in (1, 2, 3)
         ]  # fmt: skip
         return [one for one in found if caller.schools is None or one.id in caller.schools]
+
+    def organisations(self, caller: Caller) -> list[roster.School]:
+        """The schools, and what they are part of, which a key for named schools does not reach."""
+        office = roster.School(
+            id=an_id(caller.district, "office"), sourced_id="office", name="The Office", type="district",
+            sector=None, latitude=None, longitude=None, parent=None,
+        )  # fmt: skip
+        return [*self.schools(caller), *([office] if caller.schools is None else [])]
 
     def classes(self, caller: Caller) -> list[roster.Class]:
         return [
@@ -135,9 +155,12 @@ def service(name: str, world: World) -> FastAPI:
             raise httpx.ConnectError("away")
         if world.broken:
             raise RuntimeError("secret detail of a broken service")
-        return await go_on(request)
+        answer = await go_on(request)
+        if name in world.silent:
+            raise httpx.ReadTimeout("no answer")
+        return answer
 
-    {"roster": _roster, "assessment": _assessment, "mastery": _mastery}[name](app, world)
+    {"roster": _roster, "assessment": _assessment, "mastery": _mastery, "partnership": _partnership}[name](app, world)
     _imports(app, name, world)
     return app
 
@@ -146,7 +169,7 @@ def _roster(app: FastAPI, world: World) -> None:
     @app.post("/schools:batch-get")
     async def schools(ask: roster.ByKeys, caller: CallerOf) -> list[roster.School]:
         world.callers.append(caller)
-        return [one for one in world.schools(caller) if one.id in ask.ids or one.sourced_id in ask.sourced_ids]
+        return [one for one in world.organisations(caller) if one.id in ask.ids or one.sourced_id in ask.sourced_ids]
 
     @app.post("/classes:batch-get")
     async def classes(ask: roster.ByKeys, caller: CallerOf) -> list[roster.Class]:
@@ -212,28 +235,27 @@ def _mastery(app: FastAPI, world: World) -> None:
         named = {identifier.lower() for identifier in ask.identifiers}
         return [one for one in world.competencies(caller) if one.id in ask.ids or one.identifier in named]
 
-    @app.post("/mastery:batch-list")
-    async def of_students(ask: mastery.ByStudents, caller: CallerOf) -> list[mastery.StudentMastery]:
-        known = world.competencies(caller)[1:]
-        asked = [one.id for one in known] if ask.competencies is None else ask.competencies
+    @app.post("/mastery:columns")
+    async def columns(ask: mastery.ByStudents, caller: CallerOf) -> mastery.MasteryColumns:
+        known = world.competencies(caller)
+        with_evidence = [one.id for one in known[1:]]
+        asked = sorted(with_evidence, key=_code(known)) if ask.competencies is None else ask.competencies
+        places = [place for place, id_ in enumerate(asked) if id_ in with_evidence]
         seen = world.visible(caller)
-        with_evidence = {one.id for one in known}
-        return [
-            mastery.StudentMastery(
-                student=student,
-                mastery=[
-                    mastery.Mastery(
-                        competency=id_, probability=PROBABILITY if id_ in with_evidence else None,
-                        evidence_count=2 if id_ in with_evidence else 0,
-                        last_evidence_at=WHEN if id_ in with_evidence else None,
-                        model_version="bkt-1:p.30,l.10,g.20,s.10",
-                    )
-                    for id_ in asked
-                ],
-            )
-            for student in ask.students
-            if student in seen
-        ]  # fmt: skip
+        return mastery.MasteryColumns(
+            model_version="bkt-1:p.30,l.10,g.20,s.10",
+            competencies=asked,
+            known=[one for one in known if one.id in asked],
+            students=[
+                mastery.StudentColumns(
+                    student=student, places=places, probabilities=[PROBABILITY] * len(places),
+                    evidence_counts=[2] * len(places),
+                    last_evidence=[int(WHEN.timestamp() * 1_000_000)] * len(places),
+                )
+                for student in ask.students
+                if student in seen
+            ],
+        )  # fmt: skip
 
     @app.post("/evidence:batch-list")
     async def evidence(ask: mastery.EvidenceOf, caller: CallerOf) -> list[mastery.EvidencePage]:
@@ -255,6 +277,47 @@ def _mastery(app: FastAPI, world: World) -> None:
             for student in ask.students
             if student in seen
         ]  # fmt: skip
+
+    @app.get("/evidence:count")
+    async def count(caller: CallerOf) -> mastery.EvidenceCount:
+        seen = world.visible(caller)
+        return mastery.EvidenceCount(sheets=len(seen), entries=len(seen) * world.evidence_per_student)
+
+    @app.post("/areas:batch-list")
+    async def areas(ask: mastery.AreasOf, caller: CallerOf) -> list[mastery.OrganisationAreas]:
+        told, kept = world.competencies(caller)[1:3]
+        figures = [
+            mastery.AreaFigures(
+                competency=told.id, learners=LEARNERS, strength=STRENGTH, need=NEED, suppressed=False
+            ),
+            mastery.AreaFigures(competency=kept.id, learners=None, strength=None, need=None, suppressed=True),
+        ]  # fmt: skip
+        seen = {one.id for one in world.organisations(caller)}
+        return [
+            mastery.OrganisationAreas(organisation=id_, snapshot_at=WHEN, areas=figures)
+            for id_ in ask.organisations
+            if id_ in seen and id_ != an_id(caller.district, "school:3")
+        ]
+
+    @app.post("/snapshots", status_code=202)
+    async def publish(caller: CallerOf) -> mastery.Snapshot:
+        if caller.purpose is not Purpose.ADMINISTRATION:
+            raise Forbidden("Snapshots are published for the purpose administration.")
+        world.snapshots_due.append(caller)
+        return mastery.Snapshot(taken_at=WHEN, due_at=WHEN)
+
+    @app.get("/snapshots/latest")
+    async def latest(caller: CallerOf) -> mastery.Snapshot:
+        return mastery.Snapshot(taken_at=WHEN, due_at=WHEN if world.snapshots_due else None)
+
+
+def _partnership(app: FastAPI, world: World) -> None:
+    partnerships.answers(app, world.partnerships, lambda caller: {one.id for one in world.schools(caller)})
+
+
+def _code(known: list[mastery.Competency]) -> Callable[[UUID], str]:
+    codes = {one.id: one.code or "" for one in known}
+    return lambda id_: codes[id_]
 
 
 def _imports(app: FastAPI, name: str, world: World) -> None:
@@ -293,10 +356,9 @@ def clients(world: World) -> dict[str, ServiceClient]:
     tokens = Tokens(SECRET)
     return {
         name: ServiceClient("http://inside", tokens, transport=httpx.ASGITransport(service(name, world)))
-        for name in ("roster", "assessment", "mastery")
+        for name in NAMES
     }
 
 
 def services(world: World) -> Services:
-    found = clients(world)
-    return Services.of(found["roster"], found["assessment"], found["mastery"])
+    return Services.of(clients(world))
