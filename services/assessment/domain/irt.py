@@ -104,10 +104,13 @@ def _rows(parameters: Parameters) -> tuple[Codes, Floats]:
 def log_likelihood(scores: Codes, items: Sequence[Parameters | None]) -> Floats:
     """Log-likelihood of every student's scores at the nodes; scores (students, items) → (students, 61)."""
     total = np.zeros((len(scores), len(NODES)))
+    found = np.empty_like(total)
     for position, parameters in enumerate(items):
         if parameters is not None:
             row, rows = _rows(parameters)
-            total += rows[row[scores[:, position]]]
+            # Into a place of its own and without a check of the rows, which are all there: half the time.
+            np.take(rows, row[scores[:, position]], axis=0, out=found, mode="clip")
+            total += found
     return total
 
 

@@ -3,7 +3,10 @@
 Runs in the worker process on about a megabyte at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -44,19 +47,25 @@ def read(block: Block, packed: bytes) -> Reading:
 def _columns(several: list[_Sheet], form: str, catalogue: Catalogue) -> Together:
     """The form's items, and whatever else a sheet names: an item that a sheet leaves out was not presented."""
     known = catalogue.forms[form]
-    codes = dict.fromkeys([] if known is None else [item.code for item in known.form.items])
-    for sheet in several:
-        if not codes.keys() >= sheet.responses.keys():
-            codes |= dict.fromkeys(sheet.responses)
+    codes = [] if known is None else [item.code for item in known.form.items]
     return Together(
         lines=[sheet.line for sheet in several],
         students=[sheet.fields["student"] for sheet in several],
         completed_at=[sheet.fields["completed_at"] for sheet in several],
         modalities=[sheet.fields["modality"] for sheet in several],
         statuses=[sheet.fields.get(STATUS_COLUMN, "") for sheet in several],
-        items={code: [sheet.responses.get(code, "") for sheet in several] for code in codes},
+        items=_items([sheet.responses for sheet in several], codes),
         is_table=False,
     )
+
+
+def _items(responses: list[dict[str, str]], codes: list[str]) -> dict[str, Sequence[str]]:
+    """A column for each of these items, and for every other that a sheet names."""
+    if len(codes) > 1 and all(len(each) == len(codes) for each in responses):
+        with suppress(KeyError):  # some sheet names another item
+            return dict(zip(codes, zip(*map(itemgetter(*codes), responses), strict=True), strict=True))
+    named = dict.fromkeys(chain(codes, *responses))
+    return {code: [each.get(code, "") for each in responses] for code in named}
 
 
 def _sheets(block: Block, reading: Reading) -> list[_Sheet]:
@@ -129,7 +138,7 @@ def _is_sheet(given: dict[str, Any], refuse: _Refuse, *, careful: bool) -> bool:
             expected = "an object of responses by item" if name == RESPONSES else "a string"
             refuse(name, shown(value), "wrong-type", f"Here stands {expected}.")
     responses = given.get(RESPONSES)
-    if isinstance(responses, dict):
+    if isinstance(responses, dict) and not set(map(type, responses.values())) <= {str}:
         for item, value in responses.items():
             if type(value) is not str:
                 text = _text(value)

@@ -146,24 +146,19 @@ class Merging:
         self._tx, self._slices = tx, slices
 
     async def look(self) -> Kept:
-        """Bring the sheets in; what is kept of the same attempts, by the sheets' places in all slices together.
-
-        The planner is held to index look-ups: it knows nothing of a table that was filled a moment ago, and would read
-        all attempts for every chunk.
-        """
+        """Bring the sheets in; what is kept of the same attempts, by the sheets' places in all slices together."""
         await self._tx.temp("coming", copying.COLUMNS)
         await self._tx.copy_binary("coming", copying.NAMES, self._tuples())
-        await self._tx.run(
-            "SELECT set_config(name, 'off', true) FROM unnest($1::text[]) AS name",
-            ["enable_hashjoin", "enable_mergejoin", "enable_seqscan"],
-        )
         rows = await self._tx.fetch(
             """
             SELECT s.number, a.version, a.withdrawn,
                    a.responses = s.responses AND a.modality = s.modality
                    AND a.form_version_id = ($1::uuid[])[s.part]
-            FROM coming s JOIN attempts a ON (a.student_id, a.id) = (s.student_id, s.id)
-            """,
+            FROM coming s
+            CROSS JOIN LATERAL (
+                SELECT * FROM attempts WHERE (attempts.student_id, attempts.id) = (s.student_id, s.id) LIMIT 1
+            ) AS a
+            """,  # a look-up for each sheet, whatever the planner believes of a table that was filled a moment ago
             [each.form_version for each in self._slices],
         )
         places, versions, withdrawn, same = zip(*rows, strict=True) if rows else ((), (), (), ())
