@@ -31,7 +31,7 @@ class Figures:
     @property
     def strength(self) -> Floats:
         """Mean probability of mastery, rounded to hundredths; 0 where there are no learners."""
-        return np.round(self.probability / np.maximum(self.learners, 1), 2)
+        return np.asarray(np.round(self.probability / np.maximum(self.learners, 1), 2))
 
     @property
     def need(self) -> Floats:

@@ -48,7 +48,7 @@ class Attacker:
         same: Sequence[tuple[int, int, Sequence[int], Sequence[int]]] = (),
     ) -> None:
         self._tree, self._pages = tree, pages
-        self._solver = highspy.Highs()
+        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]  # the solver's stubs leave it untyped
         self._solver.setOptionValue("output_flag", False)
         self._solver.setOptionValue("presolve", "off")
         self._solver.setOptionValue("threads", 1)
