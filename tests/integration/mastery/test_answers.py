@@ -30,6 +30,8 @@ STUDENT_TABLES = ("sheets", "mastery", "placements")
 POLICIES = [
     *[(table, "district") for table in ("frameworks", "competencies", "associations", "forms", "administrations")],
     *[(table, policy) for table in STUDENT_TABLES for policy in ("district", "school")],
+    ("snapshots", "district"),
+    *[(table, policy) for table in ("snapshot_areas", "withheld") for policy in ("district", "school")],
 ]
 
 
@@ -246,6 +248,10 @@ async def isolation_holds(mastery: MasteryService) -> None:
                 for table in STUDENT_TABLES:
                     rows = await tx.fetch(f"SELECT DISTINCT student_id FROM {table}")
                     assert {row["student_id"] for row in rows} == {a_uuid(one) for one in seen}, table
+                rows = await tx.fetch("SELECT organisation_id FROM snapshot_areas")
+                shown = schools or ["north", "south", "town"]
+                assert {row["organisation_id"] for row in rows} == {a_uuid(one) for one in shown}
+                assert await tx.fetchval("SELECT count(*) FROM withheld") == (1 if schools is None else 0)
 
 
 async def test_each_policy_is_needed(mastery: MasteryService, owner_dsn: Callable[[Database], str]) -> None:
@@ -256,8 +262,14 @@ async def test_each_policy_is_needed(mastery: MasteryService, owner_dsn: Callabl
                 "INSERT INTO frameworks SELECT $1, $1, '', '', '{}', '{}', '{}'",
                 "INSERT INTO competencies SELECT $1, $1, $1, '', '', NULL, NULL, true, '{}'",
                 "INSERT INTO associations SELECT $1, $1, $1, '', '', $1, $1, NULL, '{}'",
+                "INSERT INTO snapshots SELECT $1, $1, now(), 10, ''",
+                "INSERT INTO withheld SELECT $1, $1, $1, true, NULL, 3, 1, 30",
             ):
                 await tx.run(sql, district)
+            await tx.run_many(
+                "INSERT INTO snapshot_areas SELECT $1, $1, $2, $1, $3, NULL, NULL, NULL, true",
+                [(district, a_uuid(one), one != "town") for one in ("north", "south", "town")],
+            )
     await isolation_holds(mastery)
     owner = await asyncpg.connect(owner_dsn(mastery.database))
     there = await owner.fetch("SELECT tablename, policyname FROM pg_policies WHERE tablename NOT LIKE 'import%'")
@@ -286,6 +298,7 @@ async def test_each_policy_is_needed(mastery: MasteryService, owner_dsn: Callabl
 async def test_nobody_writes_into_another_district(mastery: MasteryService) -> None:
     await furnished(mastery)
     values = {"uuid": "gen_random_uuid()", "jsonb": "'{}'", "boolean": "true", "ARRAY": "'{}'", "bytea": "''"}
+    values["timestamp with time zone"] = "now()"
 
     async def write(table: str) -> None:
         async with mastery.database.transaction(Caller.system(DISTRICT, "test")) as tx:
