@@ -148,8 +148,12 @@ async def known_areas(tx: Transaction) -> set[str]:
 async def list_programmes(tx: Transaction, ids: Sequence[UUID], codes: Sequence[str]) -> list[Kept]:
     """The programmes with one of these ids or codes, ordered by title and id."""
     rows = await tx.fetch(
-        "SELECT * FROM programmes WHERE id = ANY ($1) OR code = ANY ($2) ORDER BY title, id", list(ids), list(codes)
-    )
+        """
+        SELECT *, balance::text AS balance_text FROM programmes
+        WHERE id = ANY ($1) OR code = ANY ($2) ORDER BY title, id
+        """,
+        list(ids), list(codes),
+    )  # fmt: skip
     return await _whole(tx, rows)
 
 
@@ -157,7 +161,7 @@ async def page_of_programmes(tx: Transaction, first: int, after: UUID | None) ->
     """One programme more than the page holds, if there are more; ordered by title and id."""
     rows = await tx.fetch(
         """
-        SELECT * FROM programmes
+        SELECT *, balance::text AS balance_text FROM programmes
         WHERE $2::uuid IS NULL OR (title, id) > (SELECT seen.title, seen.id FROM programmes seen WHERE seen.id = $2)
         ORDER BY title, id LIMIT $1 + 1
         """,

@@ -164,9 +164,8 @@ class PartnershipService:
         self.away: set[str] = set()
         self.peers = ServiceClient("http://peers", TOKENS, transport=httpx.ASGITransport(neighbours(self.away)))
         self.roster, self.mastery = Roster(self.peers), Mastery(self.peers)
-        self.imports = Imports(
-            database, [Programmes(self.roster, self.mastery), Willingness(self.roster, rows_at_once=2)]
-        )
+        willingness = Willingness(self.roster, rows_at_once=2)
+        self.imports = Imports(database, [Programmes(self.roster, self.mastery), willingness])
         app = build_app(
             name="partnership", database=database, tokens=TOKENS,
             routers=[api.routes(database, self.roster), self.imports.router],
