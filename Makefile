@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench-pipeline bench-submission bench-memory check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench-pipeline bench-submission bench-class-page bench-memory check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -60,6 +60,10 @@ bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (
 
 bench-submission: setup-dev ## Measure one sheet from the door to the reader (SUBMISSIONS= MODES=)
 	$(BIN)/python -m tests.bench.submission --submissions $(or $(SUBMISSIONS),200) --modes $(or $(MODES),kafka embedded)
+
+bench-class-page: setup-dev ## Measure the class page against stock Strawberry (STUDENTS= COMPETENCIES= SECONDS= MODES="kafka embedded")
+	$(BIN)/python -m tests.bench.class_page --students $(or $(STUDENTS),30) --competencies $(or $(COMPETENCIES),10) \
+	  --seconds $(or $(SECONDS),24) --modes $(or $(MODES),kafka embedded)
 
 bench-memory: setup-dev ## Measure the platform's memory, at rest and while answers are loaded (STUDENTS= MEGABYTES="100 300" FORMAT=)
 	$(BIN)/python -m tests.bench.memory --students $(or $(STUDENTS),2000) --megabytes $(or $(MEGABYTES),100 300) \

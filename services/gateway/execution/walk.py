@@ -120,8 +120,8 @@ class _Walk:
             found = await gather_with_cancel(*(self._field(field, sources, where) for field in waiting))
             columns |= zip((field.key for field in waiting), found, strict=True)
         keys = selection.keys
-        if len(keys) == 1:
-            return [{keys[0]: value} for value in columns[keys[0]]]
+        if not keys:  # @skip and @include left nothing
+            return [{} for _ in sources]
         return [dict(zip(keys, row, strict=True)) for row in zip(*(columns[key] for key in keys), strict=True)]
 
     async def _field(self, field: Field, sources: Column, where: _Root) -> Column:
