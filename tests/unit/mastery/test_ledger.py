@@ -150,6 +150,17 @@ def test_new_sheets_continue_where_the_student_stands_and_late_ones_do_not() -> 
     assert ledger.standings == heard([early, middle, late]).standings
 
 
+def test_a_form_that_is_aligned_to_nothing_leaves_no_belief() -> None:
+    unaligned = a_form("U", [[], []])
+    ledger = Ledger({unaligned.id: unaligned}, ADMINISTRATIONS)
+
+    studied = ledger.hear([Sheet("ada", "U", 1, b"\x01\x01")])
+
+    assert believed(ledger, "ada") == {}
+    assert studied is not None
+    assert changes(studied.changed, "the-model") == []
+
+
 def test_another_version_of_the_model_starts_over() -> None:
     first, second = Sheet("ada", "Z", 1, b"\x01\x00"), Sheet("ada", "Z", 2, b"\x00\x01")
     ledger = heard([first])
