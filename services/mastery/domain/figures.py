@@ -41,7 +41,8 @@ class Figures:
 
 def need_shown(in_need: Ints, learners: Ints) -> Floats:
     """The share in need as it is shown, elementwise: in whole hundredths (halves up), held between .05 and .95."""
-    return np.clip((200 * in_need + learners) // (2 * np.maximum(learners, 1)), _LEAST, _MOST) / 100
+    hundredths = (200 * in_need + learners) // (2 * np.maximum(learners, 1))
+    return np.asarray(np.clip(hundredths, _LEAST, _MOST) / 100)
 
 
 def in_need_between(need: float, learners: int) -> tuple[int, int]:
