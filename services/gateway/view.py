@@ -25,6 +25,7 @@ from services.gateway.execution.walk import execute
 from services.gateway.limits import COST, RESPONSE_BYTES
 from services.gateway.requests import Asked, Media, Refused, media_of, read, wants_page
 from shared.auth import Caller
+from shared.client import MayHaveHappened
 from shared.errors import LimitExceeded, TrellisError, Unauthenticated, Unavailable
 
 _LEAST_CHARGE = 1
@@ -150,7 +151,7 @@ class GraphQLView:
                 return await execute(executor, document.plans, document.ast)
         except TimeoutError:
             log.warning("query ran out of time", subject=caller.subject, operation=asked.operation_name is not None)
-            raise TookTooLong from None
+            raise (TookTooLong if is_query(document.operation(asked.operation_name)) else MayHaveHappened) from None
 
 
 async def _while_waited_for(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:

@@ -180,6 +180,7 @@ async def _changed(info: Info, change: Awaitable[Done]) -> Done:
 
 async def _school(info: Info, given: str) -> UUID:
     """The school that is named, which the caller must be able to see."""
+    info.context.caller.need("roster:read")
     with about("school"):
         found = await info.context.loaders.school.load(read_id("School", given))
         if found is None:

@@ -11,7 +11,7 @@
     window.history.replaceState(null, "", window.location.pathname + window.location.search);
   }
 
-  var first = [
+  var welcome = [
     "# Welcome to Trellis.",
     "# Paste your API key under Headers, then press play.",
     "# An id is a node id, or sourcedId:… of your own system.",
@@ -19,6 +19,43 @@
     "query WhereToBegin {",
     "  administrations(first: 5) {",
     "    nodes { id sourcedId title purpose opensAt closesAt }",
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+
+  // Of the demonstration district; in another one the id is the school's own sourcedId.
+  var schoolPage = [
+    "# A school page: figures of the latest snapshot, small groups withheld, and what the school declares.",
+    "query SchoolPage {",
+    '  school(id: "sourcedId:SCH-0003") {',
+    "    name",
+    "    sector",
+    "    parent { name }",
+    "    areas { competency { code statement } snapshotAt learners strength need suppressed }",
+    "    willingness { area role eagerness capacity diagnosticsAllowed }",
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+
+  var proposals = [
+    "# The programmes, whom they would bring together and why, and who is left.",
+    "query Proposals {",
+    "  programmes(first: 3) {",
+    "    nodes {",
+    "      sourcedId",
+    "      title",
+    "      proposals(first: 50) {",
+    "        nodes { id area hostName guestName reason hostBasis guestBasis distanceKm state hostAnswer guestAnswer }",
+    "      }",
+    "      matching {",
+    "        state",
+    "        explanation",
+    "        snapshotAt",
+    "        unmatched(first: 50) { nodes { school { name } area role reason } }",
+    "      }",
+    "    }",
     "  }",
     "}",
     "",
@@ -57,10 +94,17 @@
   }
 
   var query = handed.get("query") || asked.get("query");
+  var bearer = headersWith(key || "trl_live_…");
+  // The tabs of a first visit; later ones find those that were left.
+  var tabs = [query || welcome, schoolPage, proposals].map(function (text) {
+    return { query: text, headers: bearer };
+  });
+  tabs[0].variables = asked.get("variables") || undefined;
   ReactDOM.createRoot(document.getElementById("graphiql")).render(
     React.createElement(GraphiQL, {
       fetcher: fetcher,
-      defaultQuery: first,
+      defaultQuery: welcome,
+      defaultTabs: tabs,
       query: query || undefined,
       variables: asked.get("variables") || undefined,
       headers: key ? headersWith(key) : undefined,

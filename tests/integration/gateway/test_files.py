@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.files import OWNERS
 from services.gateway.keys.grants import district_id
 from shared.auth import SCOPES
 from tests.integration.gateway.conftest import Gateway
@@ -26,7 +27,14 @@ IMPORTED = an_id(district_id("north"), "import")
 class TestAFile:
     @pytest.mark.parametrize(
         ("kind", "owner"),
-        [("roster", "roster"), ("framework", "mastery"), ("forms", "assessment"), ("answers", "assessment")],
+        [
+            ("roster", "roster"),
+            ("framework", "mastery"),
+            ("forms", "assessment"),
+            ("answers", "assessment"),
+            ("programme", "partnership"),
+            ("willingness", "partnership"),
+        ],
     )
     async def test_goes_to_the_service_that_owns_its_kind(
         self, gateway: Gateway, world: World, key: str, kind: str, owner: str
@@ -40,8 +48,11 @@ class TestAFile:
         assert answer.json()["id"].startswith(f"{kind}-")
         assert world.uploads == [(f"{owner}/{kind}", b"the file", {"keep_good": "True", "idempotency": "once"})]
 
-    async def test_of_another_kind_has_no_owner(self, gateway: Gateway, key: str) -> None:
-        assert (await gateway.ask("POST", "/v1/imports/gossip", key, content=b"x")).status_code == 404
+    async def test_of_another_kind_has_no_owner_and_is_told_which_kinds_have(self, gateway: Gateway, key: str) -> None:
+        answer = await gateway.ask("POST", "/v1/imports/gossip", key, content=b"x")
+
+        assert answer.status_code == 404
+        assert all(kind in answer.json()["detail"] for kind in OWNERS)
 
     async def test_needs_its_scope_and_the_whole_district(self, gateway: Gateway, world: World, key: str) -> None:
         reader = (await gateway.new_key(scopes=sorted(SCOPES - {"imports:write"})))["key"]
@@ -53,11 +64,14 @@ class TestAFile:
             assert (await gateway.ask("GET", path, not_enough)).status_code == 403
         assert world.uploads == []
 
-    async def test_of_answers_is_nothing_for_accountability(self, gateway: Gateway, world: World, key: str) -> None:
+    @pytest.mark.parametrize("kind", ["answers", "programme", "willingness"])
+    async def test_of_results_or_partnerships_is_nothing_for_accountability(
+        self, gateway: Gateway, world: World, key: str, kind: str
+    ) -> None:
         them = (await gateway.new_key(purpose="accountability"))["key"]
 
-        assert (await gateway.ask("POST", "/v1/imports/answers", them, content=b"x")).status_code == 403
-        assert (await gateway.ask("GET", f"/v1/imports/answers-{IMPORTED}", them)).status_code == 403
+        assert (await gateway.ask("POST", f"/v1/imports/{kind}", them, content=b"x")).status_code == 403
+        assert (await gateway.ask("GET", f"/v1/imports/{kind}-{IMPORTED}", them)).status_code == 403
         assert world.uploads == []
 
     async def test_of_answers_is_not_there_under_the_name_of_another_kind(
