@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,7 +39,8 @@ if __name__ == "__main__":
     options = embedded.Options(Path(sys.argv[1]), port=int(sys.argv[2]), demo_students=int(sys.argv[3]))
     asyncio.run(embedded.run(options, Lines()))
 """
-STUDENTS = 60
+STUDENTS = 300
+"""Ten schools of thirty: enough for partnerships."""
 
 
 @dataclass(slots=True)
@@ -127,12 +129,25 @@ async def administrations(url: str, key: str) -> int:
     return len(data["administrations"]["nodes"])
 
 
+PROPOSED = """{
+  school(id: "sourcedId:SCH-0003") { areas { snapshotAt learners } willingness { area role } }
+  programme(id: "sourcedId:learning-partnerships") { matching { state } proposals(first: 50) { nodes { id state } } }
+}"""
+
+
+async def proposed(run: "Run") -> dict[str, Any]:
+    """What the demonstration's programme came to, and what one of its schools shows."""
+    async with opened(run.url, run.key) as door:
+        return await door.graphql(PROPOSED)
+
+
 async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     start: Start, home: Path, empty: Run
 ) -> None:
     first = start(home).until_ready()
     family = first.family()
     shown = await administrations(first.url, first.key)
+    matched = await proposed(first)
 
     began = time.monotonic()
     os.killpg(first.process.pid, signal.SIGINT)  # as the terminal does: everyone in the foreground hears Ctrl-C
@@ -146,6 +161,9 @@ async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     leave_no_process(family, within_seconds=2)
     assert (again.demo, again.key) == ("True", first.key)
     assert await administrations(again.url, again.key) == shown
+    assert matched["programme"]["proposals"]["nodes"], first.output()
+    assert all(area["snapshotAt"] for area in matched["school"]["areas"])
+    assert await proposed(again) == matched, "a second start changes nothing"
     assert await administrations(empty.url, empty.key) == 0, "two platforms side by side see each other"
     with pytest.raises(DoorError, match="401"):
         await administrations(again.url, empty.key)
@@ -161,9 +179,11 @@ def test_a_kill_in_the_middle_of_the_first_load_loses_nothing(start: Start, home
     leave_no_process(family, within_seconds=10)
     again = start(home).until_ready()
     family = again.family()
+    matched = asyncio.run(proposed(again))
     again.process.terminate()
 
     assert again.demo == "True"
+    assert matched["programme"]["proposals"]["nodes"]
     assert again.process.wait(10) == 0
     leave_no_process(family, within_seconds=2)
 
@@ -185,8 +205,8 @@ async def half_sent(run: Run, door: Door, what: Load) -> AsyncIterator[Load]:
         known = replace(what, idempotency_key=f"cut-off-{patience}")
         _, writer = await asyncio.open_connection("127.0.0.1", run.port)
         head = [f"POST /v1/imports/{what.kind.value} HTTP/1.1", "Host: x", f"Authorization: Bearer {run.key}"]
-        head += [f"Idempotency-Key: {known.idempotency_key}", "Content-Length: 100000", "", "only the beginning"]
-        writer.write("\r\n".join(head).encode())
+        head += [f"Idempotency-Key: {known.idempotency_key}", "Content-Length: 100000000", "", ""]
+        writer.write("\r\n".join(head).encode() + b"only the beginning " * 200_000)  # more than comes in one piece
         await writer.drain()
         await asyncio.sleep(patience)
         try:
