@@ -1,8 +1,9 @@
 """The class page through the gateway over HTTP, against stock Strawberry giving the same data back from constants.
 
 `make bench-class-page STUDENTS=30 COMPETENCIES=10 SECONDS=24`. Both serve the same query text to the same load
-generator in turns; the platform with everything it does (keys, limits, row-level security, four services, PostgreSQL with fsync),
-as processes on Kafka where Java and Maven are there, and in one process. Processor time is that of the whole platform.
+generator in turns. The platform does everything it does (keys, limits, row-level security, its services, PostgreSQL
+with fsync), as processes on Kafka where Java and Maven are there, and in one process; its processor time is that of
+all of its processes, PostgreSQL's and the broker's among them.
 """
 
 import argparse
