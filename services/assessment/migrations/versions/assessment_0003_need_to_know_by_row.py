@@ -22,7 +22,7 @@ def upgrade() -> None:
     for table in _TABLES:
         _replace(
             table,
-            f"EXISTS (SELECT FROM placements WHERE placements.student_id = {table}.student_id AND {_PLACED_NOW})",  # constants
+            f"EXISTS (SELECT FROM placements WHERE placements.student_id = {table}.student_id AND {_PLACED_NOW})",
         )
 
 
