@@ -1,5 +1,6 @@
 """One matching, from its frozen inputs to proposals and reasons. Runs in a process of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
@@ -64,7 +65,8 @@ def solve(instance: Instance) -> Outcome:
     chosen = best(instance, found)
     if chosen is None:
         return Outcome((), (), False, contradiction(instance), 0)
-    proposals = tuple(_proposed(instance, found, int(at)) for at in np.flatnonzero(chosen))
+    names = {school.id: school.name for school in instance.schools}
+    proposals = tuple(_proposed(instance, found, int(at), names) for at in np.flatnonzero(chosen))
     return Outcome(
         proposals,
         tuple(_alone(instance, found, chosen)),
@@ -74,9 +76,8 @@ def solve(instance: Instance) -> Outcome:
     )
 
 
-def _proposed(instance: Instance, found: Candidates, at: int) -> Proposed:
+def _proposed(instance: Instance, found: Candidates, at: int, names: Mapping[UUID, str]) -> Proposed:
     host, guest = instance.willing[int(found.host[at])], instance.willing[int(found.guest[at])]
-    names = {school.id: school.name for school in instance.schools}
     km = float(found.distance_km[at])
     distance = None if np.isnan(km) else round(km, 3)
     known = reasons.grounds(
