@@ -26,6 +26,9 @@ def beliefs_of(answer: Mapping[str, Any], asked: Sequence[UUID] | None) -> dict[
     """
     version: str = answer["model_version"]
     keys = [UUID(one) for one in answer["competencies"]]
+    place_of = {key: place for place, key in enumerate(keys)}
+    order = [place_of[key] for key in asked or ()]
+    nothing = [Belief(key, None, 0, None, version) for key in keys]
     moments: dict[int, datetime] = {}
     found: dict[UUID, list[Belief]] = {}
     for student in answer["students"]:
@@ -34,13 +37,13 @@ def beliefs_of(answer: Mapping[str, Any], asked: Sequence[UUID] | None) -> dict[
             if moment not in moments:
                 moments[moment] = _EPOCH + timedelta(microseconds=moment)
         cells = zip(student["places"], student["probabilities"], student["evidence_counts"], last, strict=True)
-        known = {
-            keys[place]: Belief(keys[place], probability, count, moments[moment], version)
+        known = [
+            (place, Belief(keys[place], probability, count, moments[moment], version))
             for place, probability, count, moment in cells
-        }
-        found[UUID(student["student"])] = (
-            list(known.values())
-            if asked is None
-            else [known.get(key) or Belief(key, None, 0, None, version) for key in asked]
-        )
+        ]
+        if asked is None:
+            found[UUID(student["student"])] = [belief for _, belief in known]
+        else:
+            at = dict(known)
+            found[UUID(student["student"])] = [at.get(place) or nothing[place] for place in order]
     return found

@@ -6,7 +6,7 @@ fetched for one parent costs one point, and so do twenty nodes; each change that
 nothing of that is refunded.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -119,7 +119,7 @@ class Reckoning:
 
     def actual(self, data: Any) -> Charge:
         """As the answer turned out to be."""
-        nodes, asks = _counted(self.plan, data)
+        nodes, asks = _counted(self.plan, [data] if isinstance(data, dict) else [])
         return Charge(nodes, asks, self._changes)
 
     def _walk(
@@ -228,18 +228,24 @@ def _is_list(kind: GraphQLOutputType) -> bool:
     return isinstance(kind, GraphQLList)
 
 
-def _counted(plan: Plan, value: Any) -> tuple[int, int]:
-    """Nodes and lists in an answer, or a part of one."""
-    if not isinstance(value, Mapping):
-        return 0, 0
+def _counted(plan: Plan, values: Sequence[Any]) -> tuple[int, int]:
+    """Nodes and lists in parts of an answer that stand at the same place of the plan, all of them at once."""
     nodes = asks = 0
     for key, child in plan.children.items():
-        found = value.get(key)
-        if found is None:
-            continue
-        asks += child.is_asked
-        for one in found if isinstance(found, list) else (found,):
-            inner_nodes, inner_asks = _counted(child, one)
-            nodes += child.is_node + inner_nodes
+        inner: list[Any] = []
+        for value in values:
+            found = value.get(key)
+            if found is None:
+                continue
+            asks += child.is_asked
+            if isinstance(found, list):
+                inner += found
+            else:
+                inner.append(found)
+        if child.is_node:
+            nodes += len(inner)
+        if child.children and inner:
+            inner_nodes, inner_asks = _counted(child, [one for one in inner if isinstance(one, dict)])
+            nodes += inner_nodes
             asks += inner_asks
     return nodes, asks

@@ -14,6 +14,7 @@ from services.gateway.graph.lookup import Lookup, look_up, wants
 from services.gateway.graph.mastery import Mastery
 from services.gateway.graph.students import Student
 from services.gateway.loaders import MasteryOf
+from shared.errors import TrellisError
 
 Values = Sequence[Any]
 """A value of the field's own type, or an exception, for each object."""
@@ -35,21 +36,29 @@ async def mastery_of_students(
     found = await loaders.mastery_by_student.load_many([MasteryOf(student.key, asked) for student in students])
     lookup: Lookup[Competency] = Lookup({})
     if wants(info, "competency"):
-        lookup = await look_up(
-            loaders.competency, (one.competency for of_one in found for one in of_one), Competency.of
-        )  # fmt: skip
+        # Students share the ids themselves; to hash a UUID for every cell costs more than the cell.
+        keys = {id(one.competency): one.competency for of_one in found for one in of_one}
+        lookup = await look_up(loaders.competency, keys.values(), Competency.of)
     return [[Mastery.of(one, lookup) for one in of_one] for of_one in found]
 
 
 def competencies_of_mastery(_info: Info, beliefs: Sequence[Mastery]) -> Values:
     """`Mastery.competency`."""
-    return [_found(one) for one in beliefs]
+    known: dict[tuple[int, int], Competency | Exception] = {}
+    found: list[Competency | Exception] = []
+    for one in beliefs:
+        which = id(one.competencies), id(one.competency_key)
+        if which not in known:
+            known[which] = _found(one)
+        found.append(known[which])
+    return found
 
 
 def _found(one: Mastery) -> Competency | Exception:
-    if one.competencies.wrong is not None:
-        return one.competencies.wrong
-    return one.competencies.found.get(one.competency_key) or NoSuchNode()
+    try:
+        return one.competencies.find(one.competency_key) or NoSuchNode()
+    except TrellisError as wrong:
+        return wrong
 
 
 MANY: dict[str, ForMany] = {
