@@ -128,7 +128,7 @@ class Plans:
     kept: dict[str | None, Selection] = field(default_factory=dict)
     depends: bool | None = None
 
-    def of(self, executor: Executor, document: DocumentNode) -> Selection:
+    def of(self, executor: Executor[Any], document: DocumentNode) -> Selection:
         """The plan of the operation that is executed. Raises Unplannable."""
         operation = executor.operation
         if operation.operation is not OperationType.QUERY or operation.directives:

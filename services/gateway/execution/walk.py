@@ -17,6 +17,7 @@ from typing import Any, assert_never
 
 import strawberry
 from graphql import (
+    DocumentNode,
     ExecutionResult,
     Executor,
     GraphQLError,
@@ -34,7 +35,7 @@ from services.gateway.execution.plan import Field, Leaf, ListOf, Objects, OneOf,
 __all__ = ["execute"]
 
 
-async def execute(executor: Executor, plans: Plans, document: Any) -> ExecutionResult:
+async def execute(executor: Executor[Any], plans: Plans, document: DocumentNode) -> ExecutionResult:
     """The answer to the executor's operation; `plans` are those of its document."""
     try:
         return await _Walk(executor).answer(plans.of(executor, document))
@@ -95,7 +96,7 @@ class _Some(_Root):
 class _Walk:
     """One execution."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor[Any]) -> None:
         self._executor = executor
         self._errors: list[GraphQLError] = []
 
@@ -140,7 +141,7 @@ class _Walk:
         try:
             arguments = self._arguments(field)
             raw = self._info(field, here)
-            if field.for_many is None:
+            if field.for_many is None or field.known is None:
                 return await self._one_by_one(field, raw, sources, arguments)
             found = field.for_many(strawberry.Info(_raw_info=raw, _field=field.known), sources, **arguments)
             values = list(await found if inspect.isawaitable(found) else found)
@@ -158,7 +159,7 @@ class _Walk:
         )  # fmt: skip
 
     async def _one_by_one(
-        self, field: Field, raw: GraphQLResolveInfo, sources: Column, arguments: dict[str, Any]
+        self, field: Field, raw: GraphQLResolveInfo[Any], sources: Column, arguments: dict[str, Any]
     ) -> Column:
         resolve = field.definition.resolve or self._executor.field_resolver
         values: Column = []
@@ -273,7 +274,7 @@ class _Walk:
                 raise _CannotSay
         return list(await self._select(selection, values, where))
 
-    def _info(self, field: Field, where: _Root) -> GraphQLResolveInfo:
+    def _info(self, field: Field, where: _Root) -> GraphQLResolveInfo[Any]:
         """What a resolver hears of the request. Its path is that of the level's first object."""
         path = None
         for part in where.path(0):
