@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _NAMED = (*FIXED_COLUMNS, STATUS_COLUMN)
 _BATCH_BYTES = 4 << 20
-_MOST_ROWS, _FEWEST_ROWS = 8_192, 64
-_BUFFER = 64 << 10  # bytes of a column chunk that are read ahead: never a whole chunk, which may be a whole file
+_MOST_ROWS, _FEWEST_ROWS = 4_096, 64
+_BUFFER = 32 << 10  # bytes of a column chunk that are read ahead: never a whole chunk, which may be a whole file
 _PER_SECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _BROKEN = "The file is cut off or damaged: send it whole."
 

@@ -219,15 +219,15 @@ class Validation:
                 reading.groups[number] = group.only(good)
 
     def _slices(self, group: Scored, seen: Seen) -> list[Slice]:
-        """The sheets of a group as the stage has them: no more of them together than are merged at once."""
+        """The sheets of a group as the stage has them: a quarter of a chunk together, for chunks of about one size."""
         window, known = self._catalogue.administrations[group.administration], self._catalogue.forms[group.form]
         assert window is not None
         assert known is not None
         seen.add(group.sheets["attempt"], group.sheets["line"])
         ends = np.concatenate([[0], np.cumsum(group.sheets["width"])])
-        slices = []
-        for start in range(0, len(group.sheets), self._sheets_at_once):
-            end = min(start + self._sheets_at_once, len(group.sheets))
+        slices, most = [], max(self._sheets_at_once // 4, 1)
+        for start in range(0, len(group.sheets), most):
+            end = min(start + most, len(group.sheets))
             slices.append(
                 Slice(
                     administration=UUID(window.id),
