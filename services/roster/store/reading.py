@@ -189,11 +189,15 @@ async def resolve_students(tx: Transaction, sourced_ids: Sequence[str]) -> str:
     """Which students these identifiers name, parallel to the question: as the contract writes them."""
     rows = await tx.fetch(
         """
-        SELECT c.sourced_id, replace(p.id::text, '-', '') AS id
-        FROM crosswalk c JOIN people p ON p.id = c.row_id
-        WHERE c.district_id = $1 AND c.source = 'sis' AND c.type = 'user' AND c.end_on IS NULL AND p.is_student
-          AND c.sourced_id = ANY ($2)
-        """,
+        SELECT asked.sourced_id, replace(p.id::text, '-', '') AS id
+        FROM unnest($2::text[]) AS asked (sourced_id)
+        CROSS JOIN LATERAL (
+            SELECT row_id FROM crosswalk
+            WHERE (district_id, source, type, sourced_id) = ($1, 'sis', 'user', asked.sourced_id) AND end_on IS NULL
+            LIMIT 1
+        ) AS c
+        CROSS JOIN LATERAL (SELECT id FROM people WHERE id = c.row_id AND is_student LIMIT 1) AS p
+        """,  # a look-up for each, whatever the planner believes of how many there are
         tx.caller.district, list(set(sourced_ids)),
     )  # fmt: skip
     found = dict(map(tuple, rows))

@@ -27,7 +27,7 @@ async def working(mastery: MasteryService) -> AsyncIterator[asyncio.Task[None]]:
 
 
 def at_work(mastery: MasteryService) -> asyncio.Task[None]:
-    [work] = mastery.service.jobs
+    work, *_ = mastery.service.jobs
     return asyncio.ensure_future(work())  # type: ignore[arg-type]  # a coroutine
 
 
