@@ -92,6 +92,10 @@ def affordable(partnerships: int, budget: Decimal, cost: Decimal) -> int:
     return min(partnerships, int(budget // cost))
 
 
+def _counted(partnerships: int) -> str:
+    return "1 partnership" if partnerships == 1 else f"{partnerships} partnerships"
+
+
 def parse(content: bytes) -> Parsed:
     """The programme in this TOML, or what is wrong with it, in the order of its lines."""
     try:
@@ -152,39 +156,44 @@ class _Reading:
         conflicts = tuple(self._conflicts(rules))
         self._unknown(rules)
         self._unknown(top)
+        paid = budget is not None and cost is not None and self._pays(budget, cost)
         if partnerships is not None:
-            if budget is not None and cost is not None:
-                self._affordable(partnerships, budget, cost)
-            self._room(partnerships, balance)
+            self._room(partnerships, budget if paid else None, cost if paid else None, balance)
         if self.problems or not (format_ and code and title and partnerships and budget and cost and currency):
             return None
         return Programme(code, title, partnerships, budget, cost, currency, distance, areas, balance, conflicts)
 
     # the rules together
 
-    def _affordable(self, partnerships: int, budget: Decimal, cost: Decimal) -> None:
-        money = f"budget (line {self._line('budget')}) of {budget}"
+    def _pays(self, budget: Decimal, cost: Decimal) -> bool:
+        """Whether the budget pays for one partnership; for fewer than are wanted it may pay, as a limit like others."""
         if cost > budget:
-            remedy = f"cost_per_partnership is more than the {money}: not one partnership can be paid for."
-            self._wrong("cost_per_partnership", "rules-conflict", remedy, str(cost))
-        elif partnerships * cost > budget:
             remedy = (
-                f"{partnerships} partnerships at cost_per_partnership (line {self._line('cost_per_partnership')}) of "
-                f"{cost} come to {partnerships * cost}, more than the {money}: it pays for {int(budget // cost)}."
+                f"cost_per_partnership is more than the budget (line {self._line('budget')}) of {budget:f}: not one "
+                f"partnership can be paid for."
             )
-            self._wrong("partnerships", "rules-conflict", remedy, str(partnerships))
+            self._wrong("cost_per_partnership", "rules-conflict", remedy, str(cost))
+        return cost <= budget
 
-    def _room(self, partnerships: int, balance: tuple[Balance, ...]) -> None:
+    def _room(
+        self, partnerships: int, budget: Decimal | None, cost: Decimal | None, balance: tuple[Balance, ...]
+    ) -> None:
         asked = [each for each in balance if each.at_least is not None]
         places = sum(each.at_least or 0 for each in asked)
+        most = partnerships if budget is None or cost is None else affordable(partnerships, budget, cost)
+        if places <= 2 * most:
+            return
+        keys = [f"rules.balance.{each.sector}.at_least" for each in asked]
+        named = ", ".join(f"{key} (line {self._line(key)})" for key in keys)
         if places > 2 * partnerships:
-            keys = [f"rules.balance.{each.sector}.at_least" for each in asked]
-            named = ", ".join(f"{key} (line {self._line(key)})" for key in keys)
-            remedy = (
-                f"{named} ask for {places} places; {partnerships} partnerships (line {self._line('partnerships')}) "
-                f"have {2 * partnerships}, two each."
+            room = f"{_counted(partnerships)} (line {self._line('partnerships')}) can have {2 * partnerships}"
+        else:
+            room = (
+                f"the budget (line {self._line('budget')}) of {budget:f} pays for {_counted(most)} at "
+                f"cost_per_partnership (line {self._line('cost_per_partnership')}) of {cost:f}, which can have "
+                f"{2 * most}"
             )
-            self._wrong(keys[-1], "rules-conflict", remedy, str(places))
+        self._wrong(keys[-1], "rules-conflict", f"{named} ask for {places} places; {room}, two each.", str(places))
 
     # the parts
 

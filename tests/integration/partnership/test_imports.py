@@ -41,7 +41,6 @@ class TestAProgramme:
         [
             ("budget = 30000", "budget = 0", (5, "budget", "range")),
             ("budget = 30000", "budget = 9000", (6, "cost_per_partnership", "rules-conflict")),
-            ("partnerships = 3", "partnerships = 4", (4, "partnerships", "rules-conflict")),
             ("max_distance_km = 20", "[rules.balance.charter]\nat_least = 7",
              (20, "rules.balance.charter.at_least", "rules-conflict")),
             ('id = "english"', 'id = "mathematics"', (15, "areas[1].id", "area-twice")),

@@ -73,7 +73,6 @@ def test_a_file_from_another_system_is_read_the_same() -> None:
         ("20000.50", "-5", 6, "budget", "range"),
         ("20000.50", "nan", 6, "budget", "range"),
         ("20000.50", "9999.99", 7, "cost_per_partnership", "rules-conflict"),
-        ("20000.50", "19999.99", 5, "partnerships", "rules-conflict"),
         ('"USD"', '"dollars"', 8, "currency", "currency"),
         ('"mathematics"', '"maths, mostly"', 11, "areas[0].id", "area-id"),
         ('"english"', '"mathematics"', 19, "areas[1].id", "area-twice"),
@@ -105,13 +104,25 @@ def test_what_is_wrong_is_said_at_its_line_and_key(
 
 def test_rules_that_conflict_name_each_other_with_their_lines() -> None:
     [dear] = parse(FILE.replace("20000.50", "9999.99").encode()).problems
-    [many] = parse(FILE.replace("20000.50", "19999").encode()).problems
+    [poor] = parse(
+        FILE.replace("20000.50", "19999").replace("at_least = 1\nat_most = 2", "at_least = 3").encode()
+    ).problems
     [full] = parse(FILE.replace("at_least = 1\nat_most = 2", "at_least = 5").encode()).problems
 
     assert "budget (line 6) of 9999.99" in dear.remedy
-    assert "cost_per_partnership (line 7) of 10000 come to 20000, more than the budget (line 6) of 19999" in many.remedy
+    assert (poor.line, poor.column, poor.rule) == (26, "rules.balance.charter.at_least", "rules-conflict")
+    assert "ask for 3 places; the budget (line 6) of 19999 pays for 1 partnership at cost" in poor.remedy
+    assert "cost_per_partnership (line 7) of 10000, which can have 2, two each" in poor.remedy
     assert "rules.balance.charter.at_least (line 26) ask for 5 places" in full.remedy
-    assert "2 partnerships (line 5) have 4" in full.remedy
+    assert "2 partnerships (line 5) can have 4" in full.remedy
+
+
+def test_a_budget_for_fewer_partnerships_than_are_wanted_is_a_limit_and_no_conflict() -> None:
+    parsed = parse(FILE.replace("20000.50", "19999").encode())
+
+    assert parsed.problems == []
+    assert parsed.programme is not None
+    assert (parsed.programme.partnerships, parsed.programme.budget) == (2, Decimal(19999))
 
 
 def test_the_same_two_schools_are_one_conflict_whichever_comes_first() -> None:
