@@ -4,6 +4,7 @@ A `Transaction` is a session, a caller, and what will be announced. It names its
 once, and owns the only COPY: SQLAlchemy begins lazily, so a COPY on a connection that has not begun would run outside.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from uuid import UUID
 
 import asyncpg
 from google.protobuf.message import Message
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
@@ -22,7 +22,8 @@ from shared.auth import Caller, Purpose
 from shared.errors import Unavailable
 
 _NOBODY = Caller(UUID(int=0), "nobody", frozenset(), Purpose.INTEGRATION)
-_BECOME = text("SELECT set_config('app.district', :district, true), set_config('app.schools', :schools, true)")
+_PLAN_ONCE = "SET LOCAL plan_cache_mode = auto"
+"""For readers: they look up by index, and planning such a statement takes longer than running it."""
 _SESSION = {
     # A plan made while a table was empty scans it whole when it is full: plan each statement for the rows there are.
     "plan_cache_mode": "force_custom_plan",
@@ -37,6 +38,17 @@ _AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
 )
+
+
+def _names(caller: Caller) -> str:
+    """The statement that names whose rows may be seen; nothing but the digits of ids goes into it."""
+    schools = (
+        "" if caller.schools is None else ",".join(str(UUID(str(one))) for one in caller.schools) or str(UUID(int=0))
+    )
+    return (
+        f"SELECT set_config('app.district', '{UUID(str(caller.district))}', true), "
+        f"set_config('app.schools', '{schools}', true)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +94,14 @@ class Transaction:
 
     async def become(self, caller: Caller, *, cause: str | None = None) -> None:
         """Speak for this caller from here on: row-level security follows."""
-        schools = (
-            "" if caller.schools is None else ",".join(str(school) for school in caller.schools) or str(UUID(int=0))
-        )
-        await self._connection.execute(_BECOME, {"district": str(caller.district), "schools": schools})
+        await self._raw.execute(_names(caller))
+        self.caller = caller
+        self.cause = cause
+
+    async def _open(self, caller: Caller, cause: str | None, *, read_only: bool) -> None:
+        """Begin, and speak for this caller before anything else is said."""
+        begin = f"BEGIN READ ONLY; {_names(caller)}; {_PLAN_ONCE}" if read_only else f"BEGIN; {_names(caller)}"
+        await self._raw.execute(begin)
         self.caller = caller
         self.cause = cause
 
@@ -214,6 +230,18 @@ class Transaction:
             await self._raw.execute("SELECT pg_notify('outbox', '')")
 
 
+async def _undone(connection: AsyncConnection, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing of the transaction stays; a connection that cannot be asked any more is not used again."""
+    if raw.is_closed():
+        await connection.invalidate()
+        return
+    try:
+        await asyncio.shield(asyncio.ensure_future(raw.execute("ROLLBACK")))
+    except BaseException:
+        await connection.invalidate()
+        raise
+
+
 def driver_error(wrong: DBAPIError) -> BaseException | None:
     """What the driver itself said: SQLAlchemy wraps it twice."""
     return None if wrong.orig is None else wrong.orig.__cause__
@@ -245,6 +273,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            isolation_level="AUTOCOMMIT",  # it begins nothing by itself: `Transaction` does, in one round trip
             connect_args={
                 "command_timeout": 300,
                 "server_settings": {**_SESSION, "application_name": f"trellis-{name}"},
@@ -273,15 +302,17 @@ class Database:
     async def _begin(self, caller: Caller, cause: str | None, *, read_only: bool) -> AsyncIterator[Transaction]:
         with telemetry.span(f"{self.name} transaction"), _said_truly():
             async with self._engine.connect() as connection:
-                if read_only:
-                    await connection.execution_options(postgresql_readonly=True)
-                async with connection.begin():
-                    pooled = await connection.get_raw_connection()
-                    tx = Transaction(connection, pooled.driver_connection, self.name)
-                    await tx.become(caller, cause=cause)
+                pooled = await connection.get_raw_connection()
+                tx = Transaction(connection, pooled.driver_connection, self.name)
+                try:
+                    await tx._open(caller, cause, read_only=read_only)
                     yield tx
                     await tx._finish()
                     crash.point("W1")
+                    await tx.connection.execute("COMMIT")
+                except BaseException:
+                    await _undone(connection, tx.connection)
+                    raise
                 pooled.info.setdefault("temporaries", set()).update(tx._temporaries)
 
     async def raw(self) -> "asyncpg.Connection[asyncpg.Record]":

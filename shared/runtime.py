@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import structlog
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from shared.bus.bus import Bus
@@ -17,6 +19,8 @@ from shared.events import type_of
 from shared.inbox import Consumer, Listens
 from shared.migrate import check_row_level_security
 from shared.outbox import Relay
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger("runtime")
 
@@ -89,6 +93,11 @@ async def _until_done(serving: "asyncio.Task[None]", name: str) -> None:
 async def _forever(job: Callable[[], Awaitable[None]]) -> None:
     await job()
     raise RuntimeError("a job that runs for ever ended")
+
+
+def run_until_complete(work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work comes to, on the event loop that platforms and services run on."""
+    return uvloop.run(work)
 
 
 def until_told() -> asyncio.Event:

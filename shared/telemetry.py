@@ -12,7 +12,7 @@ from typing import TextIO
 import structlog
 from opentelemetry import context, trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
@@ -63,14 +63,18 @@ def configure(service: str, *, level: str = "INFO", traces: bool = False, stream
     if traces:
         provider(service).add_span_processor(SimpleSpanProcessor(_Logged()))
     else:
-        provider(service)
+        provider(service, recording=False)
 
 
-def provider(service: str) -> TracerProvider:
-    """The process's tracer provider, made at first use; without it no trace is begun or carried on."""
+def provider(service: str, *, recording: bool = True) -> TracerProvider:
+    """The process's tracer provider, made at first use; without it no trace is begun or carried on.
+
+    Without `recording` a trace is carried on for others, and nothing is kept of it here.
+    """
     made = trace.get_tracer_provider()
     if not isinstance(made, TracerProvider):
-        made = TracerProvider(resource=Resource.create({"service.name": service}))
+        sampler = sampling.DEFAULT_ON if recording else sampling.ALWAYS_OFF
+        made = TracerProvider(sampler=sampler, resource=Resource.create({"service.name": service}))
         trace.set_tracer_provider(made)
     return made
 

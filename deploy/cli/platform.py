@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,6 +97,7 @@ def run(
 ) -> None:
     """Run the whole platform on this machine until Ctrl-C; with files, load them first."""
     from deploy import embedded  # every service comes with it: a second that `trellis load` need not wait
+    from shared import runtime
 
     given = {
         Kind.ROSTER: roster,
@@ -109,7 +109,7 @@ def run(
     }
     files = [Load(kind, file) for kind, file in given.items() if file is not None]
     try:
-        asyncio.run(embedded.run(embedded.Options(home, port, files, students), Terminal(home, files)))
+        runtime.run_until_complete(embedded.run(embedded.Options(home, port, files, students), Terminal(home, files)))
     except embedded.CannotRun as why:
         show.message(str(why))
         raise typer.Exit(1) from why

@@ -37,8 +37,9 @@ def service(
 ) -> None:
     """Run one service on Kafka, told everything else by its environment (see docs/kafka.md)."""
     from deploy.service import serve
+    from shared import runtime
 
-    asyncio.run(serve(name, host, port))
+    runtime.run_until_complete(serve(name, host, port))
 
 
 def provision() -> None:
