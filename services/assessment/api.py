@@ -9,9 +9,9 @@ from services.assessment.domain.times import instant
 from services.assessment.store import attempts, forms
 from services.assessment.store.attempts import Result
 from services.assessment.store.forms import Planned
-from shared.http import Read
+from shared.http import BatchRoute, Read
 
-router = APIRouter()
+router = APIRouter(route_class=BatchRoute)
 
 
 @router.post("/administrations:batch-get")

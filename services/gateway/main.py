@@ -28,7 +28,7 @@ from shared.auth import Caller, Tokens
 from shared.client import ServiceClient
 from shared.db import Database
 from shared.errors import Forbidden, Invalid, NotFound
-from shared.http import Observed, answer_errors, health, metrics_page, problem
+from shared.http import NO_TELEMETRY, Observed, answer_errors, health, metrics_page, problem
 from shared.runtime import Service
 from shared.settings import ServiceSettings
 
@@ -101,7 +101,7 @@ def build_app(
     budget = Budget(cost_per_minute, monotonic=monotonic)
     view = GraphQLView(schema._schema, door, services, budget, wall_clock_seconds=wall_clock_seconds)
 
-    app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     answer_errors(app)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_middleware(Gate, door=door)

@@ -17,9 +17,9 @@ from services.mastery.domain.skills import Competency
 from services.mastery.domain.standing import Standing, beliefs_in, ids_in, in_columns
 from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.store import copies, frameworks, ledger, mastery
-from shared.http import Read
+from shared.http import BatchRoute, Read
 
-router = APIRouter()
+router = APIRouter(route_class=BatchRoute)
 
 _INLINE_SHEETS = 200  # fewer are replayed in a millisecond
 _VERSION = SKILL.version

@@ -8,9 +8,9 @@ from services.mastery import contract
 from services.mastery.store import snapshots
 from shared.auth import Purpose
 from shared.errors import Forbidden
-from shared.http import Read, Write
+from shared.http import BatchRoute, Read, Write
 
-router = APIRouter()
+router = APIRouter(route_class=BatchRoute)
 
 
 @router.post("/areas:batch-list")

@@ -17,12 +17,12 @@ from services.partnership.store.programmes import Kept
 from services.partnership.store.proposals import Proposal
 from services.partnership.store.willingness import Declared
 from shared.db import Database, Transaction
-from shared.http import CallerOf, Read, Write
+from shared.http import BatchRoute, CallerOf, Read, Write
 
 
 def routes(database: Database, roster: Roster) -> APIRouter:
     """Every route; declaring asks the roster before its transaction begins."""
-    router = APIRouter()
+    router = APIRouter(route_class=BatchRoute)
 
     @router.post("/programmes:batch-get")
     async def batch_of_programmes(ask: contract.ByKeys, tx: Read) -> list[contract.Programme]:

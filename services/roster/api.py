@@ -5,9 +5,9 @@ from fastapi import APIRouter
 from services.roster import contract
 from services.roster.domain.people import Organisation, School, Section, Student
 from services.roster.store import reading
-from shared.http import Read
+from shared.http import BatchRoute, Read
 
-router = APIRouter()
+router = APIRouter(route_class=BatchRoute)
 
 _SCOPE = "roster:read"
 

@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, any_, cast, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as Uuid
-from sqlalchemy.orm import Mapped
-from sqlmodel import col
-
 from services.roster.domain.people import Organisation, School, Section, Student
 from services.roster.store import SOURCE
-from services.roster.tables import Class, CrosswalkEntry, Org, Person
 from shared.db import Transaction
 from shared.errors import Invalid
 
@@ -49,31 +42,20 @@ class Keys:
         """
         if not self.sourced_ids:
             return list(self.ids)
-        named = select(col(CrosswalkEntry.row_id)).where(
-            col(CrosswalkEntry.source) == SOURCE,
-            col(CrosswalkEntry.type) == type,
-            col(CrosswalkEntry.end_on).is_(None),
-            col(CrosswalkEntry.sourced_id) == any_(cast(self.sourced_ids, ARRAY(Text))),
-        )
-        return [*self.ids, *(await tx.session.scalars(named))]
+        named = await tx.fetch(
+            """
+            SELECT row_id FROM crosswalk
+            WHERE district_id = $1 AND source = $2 AND type = $3 AND sourced_id = ANY ($4) AND end_on IS NULL
+            """,
+            tx.caller.district, SOURCE, type, self.sourced_ids,
+        )  # fmt: skip
+        return [*self.ids, *(row["row_id"] for row in named)]
 
 
-def _among(row_id: Mapped[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
-    return row_id == any_(cast(ids, ARRAY(Uuid)))
-
-
-def _name_of(row_id: Mapped[UUID]) -> ScalarSelect[str]:
-    """The source's identifier of a row, as the crosswalk has it today."""
-    return (
-        select(func.min(col(CrosswalkEntry.sourced_id)))
-        .where(
-            col(CrosswalkEntry.row_id) == row_id,
-            col(CrosswalkEntry.source) == SOURCE,
-            col(CrosswalkEntry.end_on).is_(None),
-        )
-        .correlate(Org, Class, Person)
-        .scalar_subquery()
-    )
+_NAME = f"""
+    (SELECT min(x.sourced_id) FROM crosswalk x
+     WHERE x.row_id = one.id AND x.source = '{SOURCE}' AND x.end_on IS NULL) AS sourced_id
+"""  # noqa: S608  # a constant; the source's identifier of a row, as the crosswalk has it today
 
 
 class CursorGone(Invalid):
@@ -82,11 +64,13 @@ class CursorGone(Invalid):
 
 async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
     """The organisations asked for, as far as the caller may see them."""
-    sql = select(
-        col(Org.id), _name_of(col(Org.id)), col(Org.name), col(Org.type),
-        col(Org.sector), col(Org.latitude), col(Org.longitude), col(Org.parent_id),
-    ).where(_among(col(Org.id), await keys.rows(tx, "org")))  # fmt: skip
-    return [School(*row) for row in await tx.session.execute(sql)]
+    rows = await tx.fetch(
+        f"""
+        SELECT id, {_NAME}, name, type, sector, latitude, longitude, parent_id FROM orgs one WHERE id = ANY ($1::uuid[])
+        """,  # noqa: S608  # a constant
+        await keys.rows(tx, "org"),
+    )
+    return [School(*row) for row in rows]
 
 
 async def list_organisations(tx: Transaction) -> list[Organisation]:
@@ -104,18 +88,20 @@ async def list_organisations(tx: Transaction) -> list[Organisation]:
 
 async def list_classes(tx: Transaction, keys: Keys) -> list[Section]:
     """The classes asked for, as far as the caller may see them."""
-    sql = select(
-        col(Class.id), _name_of(col(Class.id)), col(Class.title), col(Class.school_id)
-    ).where(_among(col(Class.id), await keys.rows(tx, "class")))  # fmt: skip
-    return [Section(*row) for row in await tx.session.execute(sql)]
+    rows = await tx.fetch(
+        f"SELECT id, {_NAME}, title, school_id FROM classes one WHERE id = ANY ($1::uuid[])",  # noqa: S608  # a constant
+        await keys.rows(tx, "class"),
+    )
+    return [Section(*row) for row in rows]
 
 
 async def list_students(tx: Transaction, keys: Keys) -> list[Student]:
     """The students asked for, as far as the caller may see them."""
-    sql = select(
-        col(Person.id), _name_of(col(Person.id)), col(Person.given_name), col(Person.family_name)
-    ).where(col(Person.is_student), _among(col(Person.id), await keys.rows(tx, "user")))  # fmt: skip
-    return [Student(*row) for row in await tx.session.execute(sql)]
+    rows = await tx.fetch(
+        f"SELECT id, {_NAME}, given_name, family_name FROM people one WHERE is_student AND id = ANY ($1::uuid[])",  # noqa: S608  # a constant
+        await keys.rows(tx, "user"),
+    )
+    return [Student(*row) for row in rows]
 
 
 _CLASSES_OF = """
