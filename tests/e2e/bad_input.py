@@ -5,12 +5,16 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from deploy.cli.demo import DemoFiles
+import pyarrow as pa
+
+from deploy.cli.demo import AnswersFormat, DemoFiles
 from deploy.cli.load import Kind
+from tests.e2e.formats import rows_of, sheets, table_bytes
 
 Rows = list[list[str]]
 
@@ -26,6 +30,8 @@ class Bad:
     line: int | None
     column: str | None
     rule: str
+    names: str = ""
+    """What the remedy must name."""
 
     def __str__(self) -> str:
         return self.name
@@ -40,6 +46,23 @@ def answers(change: Callable[[Rows], object]) -> Callable[[DemoFiles], bytes]:
         return _csv(rows)
 
     return make
+
+
+def willingness(change: Callable[[Rows], object]) -> Callable[[DemoFiles], bytes]:
+    """What the schools say, with a change to their rows; row 0 is the header."""
+
+    def make(files: DemoFiles) -> bytes:
+        rows = list(csv.reader(io.StringIO(files.willingness.read_text(encoding="utf-8"))))
+        change(rows)
+        return _csv(rows)
+
+    return make
+
+
+def _in_both_lists(rows: Rows) -> None:
+    """The school of line 2 also says the opposite in the same area."""
+    other = {"offers": "seeks", "seeks": "offers"}[rows[1][2]]
+    rows.insert(3, [*rows[1][:2], other, *rows[1][3:]])
 
 
 def answered(rows: Rows, line: int) -> int:
@@ -93,6 +116,59 @@ def roster_without(name: str) -> Callable[[DemoFiles], bytes]:
 def roster_with(name: str) -> Callable[[DemoFiles], bytes]:
     """The roster, with an entry of this name besides."""
     return lambda files: _packed(_unpacked(files.roster) | {name: b"x"})
+
+
+def swap_coordinates(rows: Rows) -> None:
+    """The first school's latitude and longitude change places."""
+    north, east = (rows[0].index(f"metadata.{name}") for name in ("latitude", "longitude"))
+    school = next(row for row in rows if "school" in row)
+    school[north], school[east] = school[east], school[north]
+
+
+def programme(*changes: tuple[str, str]) -> Callable[[DemoFiles], bytes]:
+    """The programme, texts that come once replaced."""
+
+    def make(files: DemoFiles) -> bytes:
+        whole = files.programme.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert whole.count(old) == 1, old
+            whole = whole.replace(old, new)
+        return whole.encode()
+
+    return make
+
+
+def parquet_with_a_number_as_time(files: DemoFiles) -> bytes:
+    """Answers as Parquet, the times in seconds as a database might have them."""
+    rows = rows_of(files.answers)[:200]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return table_bytes(pa.table(columns | {"completed_at": [1_789_000_000.5 + at for at in range(len(rows))]}))
+
+
+def parquet_cut_off(files: DemoFiles) -> bytes:
+    """Answers as Parquet, the second half missing."""
+    whole = sheets(rows_of(files.answers), AnswersFormat.PARQUET)
+    return whole[: len(whole) // 2]
+
+
+def line_cut_off(files: DemoFiles) -> bytes:
+    """Nine sheets as lines of JSON, the ninth without its end."""
+    return sheets(rows_of(files.answers)[:9], AnswersFormat.NDJSON)[:-40]
+
+
+def of_another_district(files: DemoFiles) -> bytes:
+    """The answers of students who have other identifiers."""
+    return sheets([row | {"student": f"B-{row['student']}"} for row in rows_of(files.answers)], AnswersFormat.CSV)
+
+
+def withdrawal_of_nothing(files: DemoFiles) -> bytes:
+    """A sheet is taken back whose time is a second off."""
+    rows = [row | {"status": "withdrawal"} for row in rows_of(files.answers)[:3]]
+    return sheets([*rows[:2], rows[2] | {"completed_at": _a_second_on(rows[2]["completed_at"])}], AnswersFormat.NDJSON)
+
+
+def _a_second_on(when: str) -> str:
+    return (datetime.fromisoformat(when) + timedelta(seconds=1)).isoformat()
 
 
 def cut_off(kind: Kind) -> Callable[[DemoFiles], bytes]:
@@ -164,7 +240,8 @@ def _go_round(package: Any) -> None:
     package["CFAssociations"][0]["destinationNodeURI"] = package["CFAssociations"][2]["originNodeURI"]
 
 
-SHEETS, FORM_FILE, PACKAGE = "answers.csv", "forms.json", "framework.json"
+SHEETS, LINES, TABLE = "answers.csv", "answers.ndjson", "answers.parquet"
+FORM_FILE, PACKAGE = "forms.json", "framework.json"
 ITEM = "/forms/0/items/0"
 
 
@@ -178,6 +255,26 @@ def _forms(name: str, change: Callable[[Any], object], column: str, rule: str) -
 
 def _roster(name: str, part: str, change: Callable[[Rows], object], line: int, column: str, rule: str) -> Bad:
     return Bad(name, Kind.ROSTER, roster(part, change), f"{part}.csv", line, column, rule)
+
+
+def _programme(
+    name: str,
+    old: str,
+    new: str,
+    line: int,
+    column: str,
+    rule: str,
+    names: str = "",
+    more: tuple[tuple[str, str], ...] = (),
+) -> Bad:
+    make = programme((old, new), *more)
+    return Bad(name, Kind.PROGRAMME, make, "programme.toml", line, column, rule, names)
+
+
+def _willingness(name: str, line: int, column: str, value: str, rule: str) -> Bad:
+    """A fault in one cell."""
+    at = ("school", "area", "role", "eagerness", "capacity", "diagnostics").index(column)
+    return Bad(name, Kind.WILLINGNESS, willingness(put(line, at, value)), "willingness.csv", line, column, rule)
 
 
 NOT_ALLOWED = "response-not-allowed"
@@ -256,4 +353,76 @@ FAULTS = [
     _roster("a role that is not one", "roles", put(6, 5, "wizard"), 6, "role", "code"),
     _roster("a date that is not one", "enrollments", put(6, 8, "soon"), 6, "beginDate", "date"),
     Bad("a roster not in UTF-8", Kind.ROSTER, roster_not_utf8, "users.csv", 4, None, "encoding"),
+    Bad("an NDJSON line cut off", Kind.ANSWERS, line_cut_off, LINES, 9, None, "cut-off"),
+    Bad(
+        "Parquet of a wrong type",
+        Kind.ANSWERS,
+        parquet_with_a_number_as_time,
+        TABLE,
+        None,
+        "completed_at",
+        "wrong-type",
+        "timestamp",
+    ),
+    Bad("Parquet cut off", Kind.ANSWERS, parquet_cut_off, TABLE, None, None, "parquet"),
+    Bad("answers of another district", Kind.ANSWERS, of_another_district, SHEETS, 2, "student", "unknown-student"),
+    Bad("a withdrawal of nothing", Kind.ANSWERS, withdrawal_of_nothing, LINES, 3, None, "nothing-to-withdraw"),
+    _programme("a budget of zero", "budget = 18000", "budget = 0", 5, "budget", "range"),
+    _programme(
+        "a cost above the budget",
+        "\nbudget = 18000",
+        "\nbudget = 17999",
+        6,
+        "cost_per_partnership",
+        "rules-conflict",
+        "budget (line 5) of 17999",
+    ),
+    _programme(
+        "more places than the partnerships have",
+        "at_least = 1",
+        "at_least = 3",
+        35,
+        "rules.balance.district.at_least",
+        "rules-conflict",
+        "1 partnership (line 4) can have 2",
+    ),
+    _programme(
+        "more places than the budget pays for",
+        "at_least = 1",
+        "at_least = 3",
+        35,
+        "rules.balance.district.at_least",
+        "rules-conflict",
+        "budget (line 5) of 18000 pays for 1 partnership",
+        more=(("partnerships = 1", "partnerships = 9"),),
+    ),
+    _programme(
+        "an unknown school in a conflict",
+        '"SCH-0002"',
+        '"SCH-9999"',
+        41,
+        "rules.conflicts[0].schools",
+        "unknown-school",
+    ),
+    _programme(
+        "an area of no competency",
+        '"71855544-7a27-5378-8150-e0b9c7fa555d"',
+        '"71855544-7a27-5378-8150-e0b9c7fa5550"',
+        19,
+        "areas[1].competencies",
+        "unknown-competency",
+    ),
+    _willingness("an eagerness of 9", 3, "eagerness", "9", "eagerness"),
+    _willingness("an area of no programme", 3, "area", "astronomy", "unknown-area"),
+    _willingness("a willing school that nobody knows", 4, "school", "SCH-9999", "unknown-school"),
+    Bad(
+        "a school in both lists",
+        Kind.WILLINGNESS,
+        willingness(_in_both_lists),
+        "willingness.csv",
+        4,
+        "role",
+        "both-roles",
+        "Line 2",
+    ),
 ]

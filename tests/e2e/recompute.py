@@ -2,7 +2,7 @@
 
 Written from the definitions in docs/answer-sheets.md, forms.md and mastery.md, not from the code of the services. As a
 script it prints one JSON object: `recompute.py forms.json answers.csv [answers.csv …]`; with several answers files the
-later one wins where two speak of the same attempt.
+later one wins where two speak of the same attempt, and a sheet whose status is withdrawal takes the attempt out.
 """
 
 import csv
@@ -168,9 +168,12 @@ def recompute(forms_path, answers_paths):
     for path in answers_paths:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             for row in csv.DictReader(stream):
+                key = (instant(row["completed_at"]), row["administration"], row["form"])
+                if row.get("status") == "withdrawal":
+                    del kept[row["student"]][key]
+                    continue
                 own = {item["id"]: row.get(item["id"], "") for item in forms[row["form"]]["items"]}
                 own["administration"], own["completed_at"] = row["administration"], row["completed_at"]
-                key = (instant(row["completed_at"]), row["administration"], row["form"])
                 kept.setdefault(row["student"], {})[key] = own
     students = {}
     for student, sheets in kept.items():

@@ -16,8 +16,9 @@ import pytest
 from deploy.cli.demo import AnswersFormat, DemoFiles, write_demo
 from deploy.cli.door import Door, DoorError, opened
 from deploy.cli.load import Kind
-from tests.e2e.bad_input import FAULTS, Bad
+from tests.e2e.bad_input import FAULTS, Bad, roster, swap_coordinates
 from tests.e2e.conftest import Slug
+from tests.e2e.formats import rows_of, sheets
 from tests.e2e.harness import (
     FIRST_CLASS,
     Platform,
@@ -31,6 +32,7 @@ from tests.e2e.harness import (
     start,
     students_of,
 )
+from tests.e2e.partnerships import everything_declared, load_everything
 from tests.e2e.recompute import instant, recompute
 
 STUDENTS = int(os.environ.get("TRELLIS_E2E_STUDENTS", "300"))
@@ -162,6 +164,33 @@ class TestTheMainJob:
         assert counts["changed"] > counts["unchanged"]
         assert differences(told, recompute(demo.forms, [demo.answers, corrected]), students_of(demo)) == []
 
+    async def test_corrections_and_withdrawals_count_in_each_format_and_a_later_sheet_reinstates(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
+    ) -> None:
+        rows = rows_of(demo.answers)
+        said: list[Path] = [demo.answers]
+
+        async with district(platform, slug()) as door:
+            await load_all(door, demo)
+            for place, form in enumerate(AnswersFormat):
+                corrected = [_worse(row) | {"status": "correction"} for row in rows[place::6]]
+                withdrawn = [_emptied(row) | {"status": "withdrawal"} for row in rows[place + 3 :: 6]]
+                back = [row | {"status": "original"} for row in rows[place + 2 :: 6][:10]] if place else []
+                said.append(tmp_path / f"changes-{form.value}.csv")
+                changes = corrected + withdrawn + back
+                said[-1].write_bytes(sheets(changes, AnswersFormat.CSV))
+                (tmp_path / "changes").write_bytes(sheets(changes, form))
+
+                report = await load_file(door, Kind.ANSWERS, tmp_path / "changes")
+                told = await ask_everything(door, demo.roster)
+                again = await load_file(door, Kind.ANSWERS, tmp_path / "changes")
+
+                assert report["state"] == "applied", report["problems"]
+                assert report["counts"]["added"] == report["counts"]["refused"] == 0
+                assert report["counts"]["changed"] >= len(withdrawn) + len(back) + len(corrected) // 2
+                assert again["counts"]["unchanged"] == len(changes)
+                assert differences(told, recompute(demo.forms, said), students_of(demo)) == []
+
     async def test_a_students_page_explains_every_mastery_by_its_evidence(
         self, platform: Platform, slug: Slug, demo: DemoFiles
     ) -> None:
@@ -181,6 +210,16 @@ class TestTheMainJob:
         for competency, of_one in _by_competency(evidence):
             assert of_one[0]["before"] == 0.3, competency
             assert [one["before"] for one in of_one[1:]] == [one["after"] for one in of_one[:-1]]
+
+
+def _worse(row: dict[str, str]) -> dict[str, str]:
+    """The same sheet with every third item left out."""
+    return {name: "-" if cell and not at % 3 and at > 4 else cell for at, (name, cell) in enumerate(row.items())}
+
+
+def _emptied(row: dict[str, str]) -> dict[str, str]:
+    """The same sheet without its answers."""
+    return {name: cell if at < 5 else "" for at, (name, cell) in enumerate(row.items())}
 
 
 async def _evidence_pages(door: Door, student: str) -> Any:
@@ -302,10 +341,17 @@ async def _answer(door: Door, query: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="class")
 async def loaded(platform: Platform, slug: Slug, demo: DemoFiles) -> AsyncIterator[tuple[Door, dict[str, Any]]]:
-    """A district with everything in it, and what it says of the class that the faults are about."""
+    """A district with everything in it, and what it says of the things that the faults are about."""
     async with district(platform, slug()) as door:
-        await load_all(door, demo)
-        yield door, await ask_class(door, FIRST_CLASS)
+        await load_everything(door, demo)
+        yield door, await told_of(Kind.ANSWERS, door, demo) | await told_of(Kind.PROGRAMME, door, demo)
+
+
+async def told_of(kind: Kind, door: Door, files: DemoFiles) -> dict[str, Any]:
+    """What can be read of that which a file of this kind would change."""
+    if kind in (Kind.PROGRAMME, Kind.WILLINGNESS):
+        return {"declared": await everything_declared(door, files)}
+    return {"class": await ask_class(door, FIRST_CLASS)}
 
 
 class TestBadInput:
@@ -318,7 +364,7 @@ class TestBadInput:
         file.write_bytes(fault.make(demo))
 
         report = await load_file(door, fault.kind, file)
-        after = await ask_class(door, FIRST_CLASS)
+        after = await told_of(fault.kind, door, demo)
 
         first = report["problems"][0]
         assert report["state"] == "refused"
@@ -326,7 +372,30 @@ class TestBadInput:
         assert fault.line in (None, first["line"])
         assert fault.column in (None, first["column"])
         assert len(first["remedy"]) > 10
-        assert after == before
+        assert fault.names in first["remedy"]
+        assert after.items() <= before.items()
+
+    async def test_coordinates_that_have_changed_places_are_found_said_and_not_used(
+        self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "roster.zip"
+        file.write_bytes(roster("orgs", swap_coordinates)(demo))
+        [line, school] = next(
+            (line, row) for line, row in enumerate(roster_table(demo.roster, "orgs"), 2) if row["type"] == "school"
+        )
+
+        async with district(platform, slug()) as door:
+            report = await load_file(door, Kind.ROSTER, file)
+            answer = await door.graphql(
+                f'{{ school(id: "sourcedId:{school["sourcedId"]}") {{ name latitude longitude }} }}'
+            )
+
+        [said] = [one for one in report["repairs"] if one["rule"] == "coordinates-swapped"]
+        assert report["state"] == "applied"
+        assert (said["file"], said["line"], said["value"]) == ("orgs.csv", line, school["metadata.longitude"])
+        assert school["metadata.latitude"] in said["remedy"]
+        assert school["metadata.longitude"] in said["remedy"]
+        assert answer["school"] == {"name": school["name"], "latitude": None, "longitude": None}
 
     async def test_an_empty_file_is_refused_at_the_door(
         self, loaded: tuple[Door, dict[str, Any]], tmp_path: Path
