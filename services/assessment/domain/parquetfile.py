@@ -9,15 +9,19 @@ worker that died meanwhile is replaced by one that knows nothing: it opens the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from services.assessment.domain import sheets
 from services.assessment.domain.catalogue import unpacked
 from services.assessment.domain.csvfile import duplicates
 from services.assessment.domain.formsfile import FIXED_COLUMNS, STATUS_COLUMN
 from services.assessment.domain.problems import Problem, shown
+from services.assessment.domain.records import LONGEST_FIELD
 from services.assessment.domain.sheets import Reading, Together
 from services.assessment.domain.times import EARLIEST, LATEST
 
@@ -30,6 +34,9 @@ _BATCH_BYTES = 4 << 20
 _MOST_ROWS, _FEWEST_ROWS = 4_096, 64
 _BUFFER = 32 << 10  # bytes of a column chunk that are read ahead: never a whole chunk, which may be a whole file
 _PER_SECOND = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_FREE_BYTES, _MOST_RATIO = 10 << 20, 100  # what may come out of how much, as of any archive
+_FREE_ROWS = 10_000  # beyond them a row takes a byte at least: sheets are not all the same
+_SHARED_PREFIXES = "DELTA_BYTE_ARRAY"  # a long text and a thousand times "the same again": no telling how much that is
 _BROKEN = "The file is cut off or damaged: send it whole."
 
 
@@ -69,7 +76,7 @@ def describe(path: str) -> Description:
         return Description(problems=[Problem(None, None, found, "parquet", remedy)])
     with file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
-    problems = duplicates(schema.names, None)
+        problems = [*duplicates(schema.names, None), *_swollen(file, Path(path).stat().st_size)]
     for name in FIXED_COLUMNS:
         if name not in schema.names:
             remedy = f"Add this column; the fixed ones are {', '.join(FIXED_COLUMNS)}."
@@ -106,11 +113,37 @@ def close(path: str) -> None:
 
 
 def _opened(path: str) -> pq.ParquetFile:
+    """The file; columns that are written with a dictionary come with it, so that a word is in memory once."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the others keep it for themselves
-    return pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
+    about = pq.read_metadata(path)
+    packed = {chunk.path_in_schema for chunk in _chunks(about) if chunk.has_dictionary_page}
+    packed &= set(about.schema.to_arrow_schema().names)  # not what is nested: that is refused as it is written
+    return pq.ParquetFile(path, metadata=about, read_dictionary=packed, buffer_size=_BUFFER, pre_buffer=False)
+
+
+def _chunks(about: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    for group in range(about.num_row_groups):
+        row_group = about.row_group(group)
+        for column in range(row_group.num_columns):
+            yield row_group.column(column)
+
+
+def _swollen(file: pq.ParquetFile, size: int) -> Iterator[Problem]:
+    """What would take memory or time out of all proportion to the file's size, as its footer tells."""
+    about = file.metadata
+    if sum(chunk.total_uncompressed_size for chunk in _chunks(about)) > _FREE_BYTES + _MOST_RATIO * size:
+        remedy = f"Unpacked it is more than {_MOST_RATIO} times as large; no file of answers is."
+        yield Problem(None, None, f"{size} bytes", "unpacks-too-large", remedy)
+    if about.num_rows > _FREE_ROWS + size:
+        remedy = "It has more rows than bytes; no file of answers has."
+        yield Problem(None, None, f"{about.num_rows} rows", "unpacks-too-large", remedy)
+    shared = {chunk.path_in_schema for chunk in _chunks(about) if _SHARED_PREFIXES in chunk.encodings}
+    for name in sorted(shared):
+        remedy = "Write this column with a dictionary, or plain."
+        yield Problem(None, shown(name), _SHARED_PREFIXES, "encoding", remedy)
 
 
 def _batch(path: str, row: int) -> pa.RecordBatch | None:
@@ -119,13 +152,39 @@ def _batch(path: str, row: int) -> pa.RecordBatch | None:
         while _now:
             _now.pop().file.close()
         file = _opened(path)
-        batches = file.iter_batches(batch_size=_rows_at_once(file), use_threads=False)
+        batches = _pieces(file.iter_batches(batch_size=_rows_at_once(file), use_threads=False))
         _now.append(_Open(path, 0, next(batches, None), batches, file))
     here = _now[-1]
     while here.batch is not None and here.row < row:
         here.row += here.batch.num_rows
         here.batch = next(here.following, None)
     return here.batch
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows, no more of them together than take a few megabytes when every row has its words."""
+    for batch in batches:
+        ends = np.cumsum(_sizes(batch))
+        begin = 0
+        while begin < batch.num_rows:
+            before = int(ends[begin - 1]) if begin else 0
+            end = max(int(np.searchsorted(ends, before + _BATCH_BYTES, side="right")), begin + 1)
+            yield batch.slice(begin, end - begin)
+            begin = end
+
+
+def _sizes(batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """What each row's words from dictionaries come to, shape (rows,), in bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = np.zeros(batch.num_rows, dtype=np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and len(column.dictionary):
+            lengths = pc.binary_length(column.dictionary).fill_null(0).to_numpy(zero_copy_only=False)
+            places = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
+            sizes += np.minimum(lengths, LONGEST_FIELD + 1)[places]
+    return sizes
 
 
 def _rows_at_once(file: pq.ParquetFile) -> int:
@@ -160,7 +219,12 @@ def _texts(column: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(column.type):
         return _instants(column)
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        if len(column.dictionary) > len(column) and longest <= LONGEST_FIELD:
+            return _texts(column.dictionary.take(column.indices))
+        # Of a word that is too long one character too many is enough to say so; in every row it would take gigabytes.
+        words = [word[: LONGEST_FIELD + 1] for word in _texts(column.dictionary)]
+        return [*map([*words, ""].__getitem__, column.indices.fill_null(len(words)).to_pylist())]
     if pa.types.is_null(column.type):
         return [""] * len(column)
     try:

@@ -1,6 +1,7 @@
 """The same sheets as CSV, lines of JSON and Parquet; and what is wrong with each in its own way."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -244,6 +245,7 @@ class TestParquet:
             ("status", pa.array([True, True, False]), "a string"),
             ("completed_at", pa.array([0, 0, 0], pa.timestamp("us")), "a timestamp adjusted to UTC"),
             ("m4-003", pa.array([7.0] * 3), "a string"),
+            ("m4-003", pa.array([{"given": "7"}] * 3), "a string"),
         ],
     )
     def test_a_wrong_type_is_named_with_what_is_expected(
@@ -296,6 +298,51 @@ class TestParquet:
         assert problems(reading) == [(2, "student", "not-utf8"), (3, "student", "control-character")]
         assert reading.groups[0].sheets["line"].tolist() == [1]
         assert reading.refused == 2
+
+    def test_a_long_word_that_every_row_has_is_refused_without_unpacking_it_for_each(self, path: Path) -> None:
+        word = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), ["x" * (8 << 20)])
+        pq.write_table(a_table(some(5_000), student=word), path, compression="zstd", dictionary_pagesize_limit=1 << 30)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        readings = list(read_all(path))
+
+        assert sum(reading.refused for reading in readings) == 5_000
+        assert problems(readings[0])[0] == (1, "student", "cell-too-long")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10  # KiB; unpacked it is 40 GB
+
+    def test_long_words_come_in_batches_of_a_few_rows(self, tmp_path: Path) -> None:
+        word = pa.DictionaryArray.from_arrays(pa.array([0] * 3_000, pa.int32()), ["x" * 10_000])
+
+        readings = as_parquet(a_table(some(3_000), modality=word), tmp_path)
+
+        refused = [reading.refused for reading in readings]
+        assert sum(refused) == 3_000
+        assert max(refused) < 500
+
+    def test_a_file_that_unpacks_beyond_all_proportion_is_refused(self, path: Path) -> None:
+        blank = pa.array([" " * 10_000] * 3_000)
+        pq.write_table(a_table(some(3_000), student=blank), path, compression="zstd", use_dictionary=False)
+
+        [problem] = parquetfile.describe(str(path)).problems
+
+        assert (problem.rule, problem.value) == ("unpacks-too-large", f"{path.stat().st_size} bytes")
+
+    def test_a_file_with_more_rows_than_bytes_is_refused(self, path: Path) -> None:
+        none = pa.array([0] * 50_000, pa.int32())
+        same = {name: pa.DictionaryArray.from_arrays(none, ["a"]) for name in a_table(some(1)).column_names}
+        pq.write_table(pa.table(same), path)
+
+        [problem] = parquetfile.describe(str(path)).problems
+
+        assert (problem.rule, problem.value) == ("unpacks-too-large", "50000 rows")
+
+    def test_texts_that_go_on_from_the_former_one_are_refused(self, path: Path) -> None:
+        encoding = {"student": "DELTA_BYTE_ARRAY"}
+        pq.write_table(a_table(some(3)), path, use_dictionary=False, column_encoding=encoding)
+
+        [problem] = parquetfile.describe(str(path)).problems
+
+        assert (problem.rule, problem.column) == ("encoding", "student")
 
     def test_a_worker_that_knows_nothing_reads_on_where_the_former_one_was(self, path: Path) -> None:
         pq.write_table(a_table(some(20_000)), path, row_group_size=20_000)
