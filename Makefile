@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench-pipeline bench-submission bench-class-page bench-memory check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -54,9 +54,18 @@ test-all: setup-dev ## Run the long tests, at full size with the repetitions, an
 	$(BIN)/python -m pytest -m long -o junit_logging=system-out --junitxml=build/test-all.xml; \
 	  outcome=$$?; $(BIN)/python -m tests.report build/test-all.xml docs/test-report.md; exit $$outcome
 
-bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded")
+bench: setup-dev ## Run every bench at its full size and write the figures into docs/performance.md
+	@mkdir -p build
+	$(MAKE) -s bench-pipeline GROWTH="50000 400000" | tee build/pipeline.jsonl
+	$(MAKE) -s bench-submission | tee build/submission.jsonl
+	$(MAKE) -s bench-class-page | tee build/class-page.jsonl
+	$(MAKE) -s bench-memory | tee build/memory.jsonl
+	for one in pipeline submission class-page memory; do \
+	  $(BIN)/python -m tests.bench.report $$one build/$$one.jsonl || exit 1; done
+
+bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded" PROFILE=)
 	$(BIN)/python -m tests.bench.pipeline --sheets $(or $(SHEETS),100000) --items $(or $(ITEMS),40) \
-	  $(if $(GROWTH),--growth $(GROWTH)) --modes $(or $(MODES),kafka embedded)
+	  $(if $(GROWTH),--growth $(GROWTH)) $(if $(PROFILE),--profile $(PROFILE)) --modes $(or $(MODES),kafka embedded)
 
 bench-submission: setup-dev ## Measure one sheet from the door to the reader (SUBMISSIONS= MODES=)
 	$(BIN)/python -m tests.bench.submission --submissions $(or $(SUBMISSIONS),200) --modes $(or $(MODES),kafka embedded)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,18 @@ class Spent:
 def spent(platform: Platform) -> Spent:
     """Processor time until now, of every process of the platform."""
     seconds: Counter[str] = Counter()
+    for part, process in parts(platform):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds[part] += times.user + times.system
+    return Spent(seconds)
+
+
+def parts(platform: Platform) -> Iterator[tuple[str, psutil.Process]]:
+    """Every process of a platform, and which part of it that is."""
     for process in everyone(platform):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            times = process.cpu_times()
-            seconds[_part(process)] += times.user + times.system
-    return Spent(seconds)
+            yield _part(process), process
 
 
 def everyone(platform: Platform) -> list[psutil.Process]:

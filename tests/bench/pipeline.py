@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from deploy.cli.door import Door, DoorError, opened
 from deploy.cli.load import Kind
 from deploy.kafka import broker
-from tests.bench import floor, material, meter
+from tests.bench import floor, material, meter, profile
 from tests.bench.figures import figure, machine, say
 from tests.bench.material import Material
 from tests.e2e.harness import Platform, load_file
@@ -179,7 +179,10 @@ async def bench(mode: str, folder: Path, asked: argparse.Namespace) -> None:
             say(f"{mode}: loading roster, framework and form of {size} students")
             key = await prepare(platform, f"bench-{size}", files[size])
             say(f"{mode}: loading {size} sheets")
-            runs[size] = await load(platform, key, files[size])
+            with profile.sampled(platform, asked.profile / mode) if asked.profile else nullcontext({}) as samples:
+                runs[size] = await load(platform, key, files[size])
+            for part, file in samples.items():
+                say(profile.told(part, file))
             tell(mode, runs[size], headline=size == asked.sheets)
             if size == asked.sheets:
                 for database, calls, seconds, text in await meter.costly_statements(platform, 12):
@@ -224,6 +227,7 @@ def main() -> None:
     words.add_argument("--items", type=int, default=40)
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--growth", type=int, nargs="*", default=[], help="sizes whose cost per sheet is compared")
+    words.add_argument("--profile", type=Path, help="a folder for samples of every process; they cost some speed")
     words.add_argument("--modes", nargs="+", default=["kafka", "embedded"], choices=["kafka", "embedded"])
     asked = words.parse_args()
     say(machine())
