@@ -1,6 +1,7 @@
 """On which line of a TOML text a key stands: `areas[1].title` to a number."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -12,7 +13,20 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
+_TOLD_APART = re.compile(_STRING.pattern + "|" + _COMMENT.pattern, re.DOTALL)
+MOST_STEPS = 16
+_DEEP = re.compile(rf"(?<![\w\"-])(?:[\w\"-]++[ \t]*+\.[ \t]*+){{{MOST_STEPS}}}")
 _PLAIN = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+
+
+def too_deep(text: str) -> int | None:
+    """The line of the first dotted key of more than sixteen steps: reading a thousand steps takes a million, and more.
+
+    The text need not be TOML.
+    """
+    bare = _TOLD_APART.sub(lambda found: '"' + "\n" * found.group().count("\n"), text)
+    found = _DEEP.search(bare)
+    return None if found is None else bare.count("\n", 0, found.start()) + 1
 
 
 class Places:
@@ -21,6 +35,7 @@ class Places:
     def __init__(self, text: str) -> None:
         self._lines: dict[str, int] = {"": 1}
         self._text = text
+        self._ends = [found.start() for found in re.finditer("\n", text)]
         self._walk()
 
     def line(self, key: str) -> int:
@@ -54,7 +69,7 @@ class Places:
                 at = self._value(at + 1)
 
     def _note(self, path: str, offset: int) -> None:
-        self._lines.setdefault(path, self._text.count("\n", 0, offset) + 1)
+        self._lines.setdefault(path, bisect_left(self._ends, offset) + 1)
 
     def _through(self, steps: list[str], names: dict[str, str]) -> str:
         path = ""

@@ -18,6 +18,9 @@ class Problem:
 
 def shown(value: object) -> str:
     """A value as a report may show it: short, and without what PostgreSQL's text cannot hold."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (RecursionError, ValueError):  # tables in tables in tables; a number of thousands of digits
+        text = "…"
     text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

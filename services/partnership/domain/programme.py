@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
-from services.partnership.domain.places import Places
+from services.partnership.domain.places import MOST_STEPS, Places, too_deep
 from services.partnership.domain.problems import Problem, shown
 
 FORMAT = "trellis-programme/1"
@@ -25,6 +25,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _AREA = re.compile(r"[^\s,\x00-\x1f](?:[^,\x00-\x1f]*[^\s,\x00-\x1f])?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _SYNTAX = re.compile(r"\(at line (\d+), column \d+\)")
+_LONG_NUMBER = re.compile(r"[0-9][0-9_]{1000,}")
 _LONGEST = 500
 
 T = TypeVar("T")
@@ -104,17 +105,28 @@ def parse(content: bytes) -> Parsed:
         line = content.count(b"\n", 0, wrong.start) + 1
         return Parsed(None, [Problem(line, None, None, "not-utf8", "Save the file as UTF-8.")])
     text = text.replace("\r\n", "\n")
+    if (deep := too_deep(text)) is not None:
+        return Parsed(None, [Problem(deep, None, None, "toml", f"A key has at most {MOST_STEPS} steps.")])
     try:
         document = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError, ArithmeticError) as wrong:
-        found = _SYNTAX.search(str(wrong))
-        line = int(found.group(1)) if found else text.count("\n") + 1
-        return Parsed(None, [Problem(line, None, None, "toml", f"This is not TOML: {shown(str(wrong))}.")])
+    except (ValueError, RecursionError, ArithmeticError) as wrong:  # numbers of thousands of digits among them
+        remedy = f"This is not TOML: {shown(str(wrong))}."
+        return Parsed(None, [Problem(_line_of(wrong, text), None, None, "toml", remedy)])
     places = Places(text)
     reading = _Reading(places)
     programme = reading.programme(document)
     problems = sorted(reading.problems, key=lambda each: each.line or 0)
     return Parsed(None if problems else programme, problems, places)
+
+
+def _line_of(wrong: Exception, text: str) -> int | None:
+    """Where the reader stopped, as far as it tells."""
+    if found := _SYNTAX.search(str(wrong)):
+        return int(found.group(1))
+    if "end of document" in str(wrong):
+        return text.count("\n") + 1
+    number = _LONG_NUMBER.search(text)
+    return None if number is None else text.count("\n", 0, number.start()) + 1
 
 
 @dataclass(slots=True)
@@ -293,7 +305,7 @@ class _Reading:
     def _number(self, table: _Table, key: str, least: int, most: int, *, optional: bool = False) -> int | None:
         value = self._take(table, key, int, optional=optional)
         if value is not None and not least <= value <= most:
-            self._wrong(table.at(key), "range", f"{key} is a whole number from {least} to {most}.", str(value))
+            self._wrong(table.at(key), "range", f"{key} is a whole number from {least} to {most}.", value)
             return None
         return value
 

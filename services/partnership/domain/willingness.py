@@ -18,6 +18,8 @@ ROLES = (OFFERS, SEEKS, WITHDRAWS)
 WITHDRAWN = "withdrawn"
 LEAST_EAGER, MOST_EAGER = 1, 5
 MOST_CAPACITY = 1_000
+MOST_PROBLEMS = 1_000  # that are described; the others are counted
+_LONGEST = 500  # characters of a school's or an area's name
 _SCHOOL_TYPE = "school"
 _ANSWERS = {"yes": True, "no": False}
 _SAID = {OFFERS: "offers help", SEEKS: "seeks help"}
@@ -50,12 +52,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file came to. `understood` is False when not even its header can be read."""
+    """What a file came to. `understood` is False when not even its header can be read.
+
+    `problems` are the first of them, `more` counts the others: a file may be nothing but problems.
+    """
 
     rows: list[Row]
     problems: list[Problem]
     refused: int
     understood: bool = True
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def read(content: bytes) -> Reading:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[Row] = []
     problems: list[Problem] = []
-    refused, order, begin = 0, None, 1
+    refused, more, order, begin = 0, 0, None, 1
     try:
         for cells in reader:
             line, begin = begin, reader.line_num + 1
@@ -96,17 +102,20 @@ def read(content: bytes) -> Reading:
                     return Reading([], wrong_header, 1, understood=False)
                 continue
             found = list(_wrong_cells(cells, order, line))
-            problems += found
+            room = MOST_PROBLEMS - len(problems)
+            problems += found[:room]
+            more += len(found[room:])
             refused += bool(found)
             if not found:
                 rows.append(_row(line, {name: cells[at].strip() for name, at in order.items()}))
     except csv.Error as wrong:
         remedy = f"The file cannot be read from here on: {wrong}. Write it as RFC 4180 does."
-        return Reading(rows, [*problems, Problem(begin, None, None, "csv", remedy)], refused + 1, understood=False)
+        problems.append(Problem(begin, None, None, "csv", remedy))
+        return Reading(rows, problems, refused + 1, understood=False, more=more)
     if order is None:
         remedy = f"Begin with the line {','.join(COLUMNS)}."
         return Reading([], [Problem(1, None, None, "header", remedy)], 1, understood=False)
-    return Reading(rows, problems, refused)
+    return Reading(rows, problems, refused, more=more)
 
 
 def _header(cells: list[str], line: int) -> tuple[dict[str, int], list[Problem]]:
@@ -133,6 +142,9 @@ def _wrong_cells(cells: list[str], order: Mapping[str, int], line: int) -> Itera
     for name in ("school", "area"):
         if not cell[name]:
             yield Problem(line, name, None, "empty", f"Name the {name}.")
+        elif "\0" in cell[name] or len(cell[name]) > _LONGEST:
+            remedy = f"A name has at most {_LONGEST} characters, and none of them is U+0000."
+            yield Problem(line, name, shown(cell[name]), "text", remedy)
     role = cell["role"].lower()
     if role not in ROLES:
         yield Problem(line, "role", shown(cell["role"]), "role", f"A role is one of {', '.join(ROLES)}.")

@@ -1,5 +1,6 @@
 """The import `programme`: one programme a file; the same id again replaces it."""
 
+import asyncio
 from uuid import UUID
 
 from services.partnership.domain import programme as domain
@@ -30,7 +31,8 @@ class Programmes:
             remedy = f"A programme has at most {LARGEST_FILE >> 10} KiB."
             job.problem(file=FILE, value=str(job.size), rule="file-too-large", remedy=remedy)
             return
-        parsed = domain.parse(b"".join([piece async for piece in job.chunks()]))
+        content = b"".join([piece async for piece in job.chunks()])
+        parsed = await asyncio.to_thread(domain.parse, content)
         for problem in parsed.problems:
             job.problem(
                 file=FILE, line=problem.line, column=problem.column, value=problem.value, rule=problem.rule,

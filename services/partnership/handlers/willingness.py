@@ -18,7 +18,7 @@ from shared.events_pb.trellis.events.partnership.v1 import partnership_pb2 as pb
 from shared.imports import Counts, Job
 
 FILE = "willingness.csv"
-LARGEST_FILE = 32 << 20  # bytes; a row is one school in one area: a city's file has one
+LARGEST_FILE = 8 << 20  # bytes; a row is one school in one area: a city's file has one, and it is read whole
 ROWS_PER_CHUNK = 1_000
 
 
@@ -61,6 +61,7 @@ class Willingness:
                 file=FILE, line=problem.line, column=problem.column, value=problem.value, rule=problem.rule,
                 remedy=problem.remedy,
             )  # fmt: skip
+        job.problems += reading.more  # a report describes no more than the first of them
         if not reading.understood:
             job.refuse_whole()
         job.counts.refused += reading.refused + len(reading.rows) - len(checked.good)

@@ -111,6 +111,7 @@ class TestWillingness:
             ("ash,mathematics,offers,4,1,maybe", "diagnostics", "diagnostics"),
             ("ash,chemistry,offers,4,1,yes", "area", "unknown-area"),
             ("oak,mathematics,offers,4,1,yes", "school", "unknown-school"),
+            ("o\0ak,mathematics,offers,4,1,yes", "school", "text"),
             ("office,mathematics,offers,4,1,yes", "school", "not-a-school"),
             ("cedar,mathematics,offers,4,1,yes", "role", "both-roles"),
             ("cedar,mathematics,seeks,4,1,yes", "school", "declared-twice"),

@@ -1,5 +1,6 @@
 """A programme's file: what is read of it, and where each problem is."""
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -138,6 +139,28 @@ def test_every_problem_of_a_file_comes_at_once_in_the_order_of_its_lines() -> No
     problems = parse(FILE.replace('"USD"', '"$"').replace("7.5", "-1").replace('"pairs"', "1").encode()).problems
 
     assert [each.line for each in problems] == [2, 8, 23]
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "found"),
+    [
+        ("partnerships = 2", "partnerships = 0x" + "f" * 50_000, (5, "partnerships", "range")),
+        ("partnerships = 2", "partnerships = " + "9" * 5_000, (5, None, "toml")),
+        ("partnerships = 2", "partnerships" + ".a" * 10 + " = 2", (5, "partnerships", "type")),
+        ('currency = "USD"', "currency = " + "[" * 300 + "]" * 300, (8, "currency", "type")),
+        ("partnerships = 2", "partnerships" + ".a" * 100_000 + " = 2", (5, None, "toml")),
+        ("partnerships = 2", "partnerships = {" + '"b c" . ' * 50_000 + "a = 2}", (5, None, "toml")),
+    ],
+)
+def test_what_is_written_to_wear_the_reader_out_is_a_problem_like_others(
+    line: str, by: str, found: tuple[int, str | None, str]
+) -> None:
+    begun = time.process_time()
+
+    [problem] = parse(FILE.replace(line, by).encode()).problems
+
+    assert (problem.line, problem.column, problem.rule) == found
+    assert time.process_time() - begun < 2  # seconds
 
 
 def test_bytes_that_are_not_utf8_are_said_with_their_line() -> None:

@@ -37,6 +37,23 @@ def test_a_quote_that_is_never_closed_is_said_and_nothing_of_the_file_is_trusted
     assert [(problem.line, problem.rule) for problem in reading.problems] == [(3, "csv")]
 
 
+@pytest.mark.parametrize("name", ["a\0sh", "a" * 501])
+@pytest.mark.parametrize("column", ["school", "area"])
+def test_a_name_that_nothing_can_have_is_said_at_its_place(column: str, name: str) -> None:
+    cells = {"school": "ash", "area": "mathematics", column: name}
+
+    [problem] = read(f"{HEADER}\n{cells['school']},{cells['area']},offers,4,1,yes\n".encode()).problems
+
+    assert (problem.line, problem.column, problem.rule) == (2, column, "text")
+
+
+def test_of_a_file_that_is_nothing_but_problems_the_first_are_described_and_all_are_counted() -> None:
+    reading = read(f"{HEADER}\n".encode() + b"x\n" * 5_000)
+
+    assert [problem.line for problem in reading.problems] == list(range(2, 1_002))
+    assert (reading.more, reading.refused) == (4_000, 5_000)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", HEADER.encode().replace(b"area", b"\xe4rea")])
 def test_a_file_without_a_header_that_can_be_read_is_not_understood(content: bytes) -> None:
     assert not read(content).understood
