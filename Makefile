@@ -74,9 +74,8 @@ bench-class-page: setup-dev ## Measure the class page against stock Strawberry (
 	$(BIN)/python -m tests.bench.class_page --students $(or $(STUDENTS),30) --competencies $(or $(COMPETENCIES),10) \
 	  --seconds $(or $(SECONDS),24) --modes $(or $(MODES),kafka embedded)
 
-bench-memory: setup-dev ## Measure the platform's memory, at rest and while answers are loaded (STUDENTS= MEGABYTES="100 300" FORMAT=)
-	$(BIN)/python -m tests.bench.memory --students $(or $(STUDENTS),2000) --megabytes $(or $(MEGABYTES),100 300) \
-	  --format $(or $(FORMAT),csv)
+bench-memory: setup-dev ## Measure the platform's memory, at rest and while answers are loaded (STUDENTS= MEGABYTES="100 300")
+	$(BIN)/python -m tests.bench.memory --students $(or $(STUDENTS),2000) --megabytes $(or $(MEGABYTES),100 300)
 
 check: setup-dev ## Format, lint, types, boundaries, proto, schema, containers: nothing is written
 	$(BIN)/ruff format --check .

@@ -32,6 +32,7 @@ class Material:
     answers: Path
     sheets: int
     items: int
+    students: int
 
     @property
     def entries(self) -> int:
@@ -40,7 +41,7 @@ class Material:
 
     @property
     def last_student(self) -> str:
-        return student(self.sheets - 1)
+        return student((self.sheets - 1) % self.students)
 
 
 def student(number: int) -> str:
@@ -53,21 +54,27 @@ def class_of(number: int) -> str:
     return f"C{number // STUDENTS_PER_CLASS:06d}"
 
 
-def write(folder: Path, sheets: int, items: int, seed: int) -> Material:
-    """Write the four files: a student for each sheet."""
+def write(folder: Path, sheets: int, items: int, seed: int, *, students: int | None = None) -> Material:
+    """Write the four files: a student for each sheet, or so many students who take the form day after day."""
     folder.mkdir(parents=True, exist_ok=True)
     made = Material(
-        folder / "roster.zip", folder / "framework.json", folder / "forms.json", folder / "answers.csv", sheets, items
+        roster=folder / "roster.zip",
+        framework=folder / "framework.json",
+        forms=folder / "forms.json",
+        answers=folder / "answers.csv",
+        sheets=sheets,
+        items=items,
+        students=students or sheets,
     )
-    _roster(made.roster, sheets)
+    _roster(made.roster, made.students)
     made.framework.write_text(json.dumps(_framework()))
     made.forms.write_text(json.dumps(_forms(items, seed)))
     with made.answers.open("wb") as out:
-        out.writelines(answers(sheets, items, seed))
+        out.writelines(answers(sheets, items, seed, made.students))
     return made
 
 
-def answers(sheets: int, items: int, seed: int) -> Iterator[bytes]:
+def answers(sheets: int, items: int, seed: int, students: int) -> Iterator[bytes]:
     """The sheets as CSV, block by block; a right answer in about two of three."""
     rng = np.random.default_rng([seed, 1])
     keys = _keys(items, seed)
@@ -80,8 +87,8 @@ def answers(sheets: int, items: int, seed: int) -> Iterator[bytes]:
         rows = np.frombuffer(np.ascontiguousarray(lines).astype("S2").tobytes(), dtype=f"S{2 * items}")
         out = io.BytesIO()
         for number, row in enumerate(rows.tolist(), first):
-            at = (begins + timedelta(seconds=number % 20_000)).isoformat()
-            out.write(f"{ADMINISTRATION},{student(number)},{FORM},{at},in person".encode() + row + b"\n")
+            at = (begins + timedelta(days=number // students, seconds=number % 20_000)).isoformat()
+            out.write(f"{ADMINISTRATION},{student(number % students)},{FORM},{at},in person".encode() + row + b"\n")
         yield out.getvalue()
 
 

@@ -8,7 +8,6 @@ that what an earlier one kept does not hide what this one takes. A megabyte is a
 
 import argparse
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,21 +16,25 @@ from pathlib import Path
 
 import psutil
 
-from deploy.cli.demo import AnswersFormat, DemoFiles, write_demo
 from deploy.cli.door import opened, size_of
 from deploy.cli.example import DEMO, queries
 from deploy.cli.load import Kind
 from tests.bench.figures import figure, machine, say
-from tests.bench.pipeline import scratch
+from tests.bench.material import Material, write
+from tests.bench.pipeline import prepare, scratch
 from tests.e2e.harness import Platform, load_file, start
 
 EMBEDDED_LIMIT_MB = 700
 GROWTH_LIMIT_MB = 200
 RATIO_LIMIT = 1.1
 SAMPLE_SECONDS = 0.2
-PROBE_STUDENTS = 4_000
+ITEMS = 300
+"""Long sheets: 300 MB of them are half a million, and so many that the load takes minutes and not an hour."""
+MOST_STUDENTS = 60_000
 SEED = 1
 DISTRICT = "bench-memory"
+_HEAD_BYTES = 50
+"""What a line has at least beside its cells."""
 
 
 @dataclass(slots=True)
@@ -111,20 +114,13 @@ async def at_rest(folder: Path, students: int, seconds: float) -> None:
         platform.stop()
 
 
-async def while_loading(folder: Path, sizes: Sequence[float], kind: AnswersFormat, seconds: float) -> None:
+async def while_loading(folder: Path, sizes: Sequence[float], seconds: float) -> None:
     """What loading a file of each size takes beyond what the platform had before it."""
-    files, parts = make_parts(folder, sizes, kind)
+    files, parts = make_parts(folder, sizes)
     platform = start("embedded", folder / "loads")
     try:
-        async with opened(platform.url, await platform.new_district(DISTRICT)) as door:
-            say("loading roster, framework and forms")
-            for each, path in (
-                (Kind.ROSTER, files.roster),
-                (Kind.FRAMEWORK, files.framework),
-                (Kind.FORMS, files.forms),
-            ):
-                report = await load_file(door, each, path)
-                assert report["state"] == "applied", report["problems"][:3]
+        say(f"loading roster, framework and form of {files.students} students")
+        await prepare(platform, DISTRICT, files)
     finally:
         platform.stop()
     growth = {}
@@ -159,30 +155,27 @@ async def _growth(home: Path, answers: Path, seconds: float) -> float:
         platform.stop()
 
 
-def make_parts(folder: Path, sizes: Sequence[float], kind: AnswersFormat) -> tuple[DemoFiles, list[Path]]:
-    """A district with as many students as the files together need, and its sheets cut into files of these sizes."""
-    probe = write_demo(folder / "probe", PROBE_STUDENTS, SEED, answers_format=kind)
-    a_student = probe.answers.stat().st_size / PROBE_STUDENTS
-    shutil.rmtree(folder / "probe")
-    students = round(sum(sizes) * 1e6 / a_student * 1.05) + 100
-    say(f"writing a district of {students} students")
-    files = write_demo(folder / "files", students, SEED, answers_format=kind)
-    parts = list(cut(files.answers, [round(size * 1e6) for size in sizes], has_header=kind is AnswersFormat.CSV))
+def make_parts(folder: Path, sizes: Sequence[float]) -> tuple[Material, list[Path]]:
+    """A district whose students take a long form day after day, and their sheets cut into files of these sizes."""
+    sheets = round(sum(sizes) * 1e6 / (_HEAD_BYTES + 2 * ITEMS)) + 100
+    say(f"writing {sheets} sheets of {ITEMS} items")
+    files = write(folder / "files", sheets, ITEMS, SEED, students=min(sheets, MOST_STUDENTS))
+    parts = list(cut(files.answers, [round(size * 1e6) for size in sizes]))
     files.answers.unlink()
     return files, parts
 
 
-def cut(answers: Path, sizes: Sequence[int], *, has_header: bool) -> Iterator[Path]:
+def cut(answers: Path, sizes: Sequence[int]) -> Iterator[Path]:
     """Files of whole lines, as many bytes each as asked for or the part of a line more; each with the header."""
     with answers.open("rb") as source:
-        header = source.readline() if has_header else b""
+        header = source.readline()
         for number, size in enumerate(sizes, 1):
             part = answers.with_name(f"{answers.stem}-{number}{answers.suffix}")
             with part.open("wb") as target:
                 gone = target.write(header)
                 while gone < size and (line := source.readline()):
                     gone += target.write(line)
-            assert gone >= size, "the district is too small"
+            assert gone >= size, "there are too few sheets"
             yield part
 
 
@@ -191,14 +184,13 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--students", type=int, default=2_000, help="of the demonstration district")
     asked.add_argument("--megabytes", type=float, nargs="*", default=[100, 300], help="sizes of the answer files")
-    asked.add_argument("--format", type=AnswersFormat, default=AnswersFormat.CSV, choices=list(AnswersFormat)[:2])
     asked.add_argument("--seconds", type=float, default=20.0, help="how long the platform at rest is watched")
     told = asked.parse_args()
     say(machine())
     with scratch() as folder:
         asyncio.run(at_rest(folder, told.students, told.seconds))
         if told.megabytes:
-            asyncio.run(while_loading(folder, told.megabytes, told.format, told.seconds))
+            asyncio.run(while_loading(folder, told.megabytes, told.seconds))
 
 
 if __name__ == "__main__":
