@@ -60,6 +60,8 @@ class Instance:
     """What both sides said yes to: it uses capacity, number and money."""
     snapshot_on: str | None = None
     """The day of the snapshot that the shares are from, as ISO 8601."""
+    programme_at: str | None = None
+    """When the programme that this is made of was last changed, as ISO 8601."""
 
     def ordered(self) -> "Instance":
         """The same, in the order of ids, whatever order it was gathered in."""
@@ -76,6 +78,7 @@ class Instance:
             declined=tuple(sorted(self.declined)),
             locked=tuple(sorted(self.locked)),
             snapshot_on=self.snapshot_on,
+            programme_at=self.programme_at,
         )
 
 
@@ -100,6 +103,7 @@ def from_json(kept: str) -> Instance:
         declined=tuple(_pair(each) for each in said["declined"]),
         locked=tuple(_pair(each) for each in said["locked"]),
         snapshot_on=said["snapshot_on"],
+        programme_at=said["programme_at"],
     )
 
 

@@ -34,6 +34,7 @@ _NET_SECONDS = 2.0
 _BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
 _LATER = timedelta(seconds=5)
 _MOST_DEATHS = 3
+_UNDER_WAY = ("queued", "solving")
 _LOCK = 0x6D61746368
 
 Solve = Callable[[str], Outcome]
@@ -111,13 +112,17 @@ class Matcher:
                 return
             log.exception("matching failed", id=str(due.matching))
             async with self._database.transaction(caller) as tx:
-                explanation = "Something went wrong on our side; the operators see what. Earlier proposals stay open."
-                await store.finish(tx, due.matching, "failed", explanation=explanation)
+                matching = await store.find_for_update(tx, due.matching)
+                if matching is None or matching.state in _UNDER_WAY:
+                    explanation = (
+                        "Something went wrong on our side; the operators see what. Earlier proposals stay open."
+                    )
+                    await store.finish(tx, due.matching, "failed", explanation=explanation)
 
     async def _forward(self, id_: UUID, caller: Caller) -> None:
         async with self._database.transaction(caller) as tx:
             matching = await store.find_for_update(tx, id_)
-            if matching is None or matching.state not in ("queued", "solving"):
+            if matching is None or matching.state not in _UNDER_WAY:
                 await store.forget(tx, id_)
                 return
             kept = await store.inputs(tx, id_)
@@ -156,9 +161,13 @@ class Matcher:
                 declined=tuple(declined),
                 locked=tuple(locked),
                 snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
+                programme_at=programme.updated_at.isoformat(),
             ).ordered()
         )
         async with self._database.transaction(caller) as tx:
+            now = await store.find_for_update(tx, matching.id)
+            if now is None or now.state != "queued":  # the worker's lock is lost with its connection
+                raise Unavailable("Another worker has gone on with this matching.")
             await store.freeze(tx, matching.id, kept, snapshot_at)
         return kept
 
@@ -228,7 +237,13 @@ class Matcher:
 
 
 async def _holds(tx: Transaction, programme: UUID, frozen: Instance) -> bool:
-    """Whether what schools have said still is what the matching was computed from; who is new can wait for the next."""
+    """Whether the programme, and what schools have said, still is what the matching was computed from.
+
+    Who is new can wait for the next.
+    """
+    [kept] = await programmes.list_programmes(tx, [programme], [])
+    if kept.updated_at.isoformat() != frozen.programme_at:
+        return False
     keys = [(each.school, each.area) for each in frozen.willing]
     said = await willingness.find(tx, keys)
     for each in frozen.willing:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ class Kept:
     programme: Programme
     competencies: Mapping[str, tuple[UUID, ...]]
     conflicts: tuple[tuple[UUID, UUID, str], ...]
+    updated_at: datetime
 
 
 async def stage(
@@ -200,4 +202,5 @@ def _kept(row: asyncpg.Record, areas: Sequence[asyncpg.Record], conflicts: Seque
         ),
         {area["code"]: tuple(area["competencies"]) for area in areas},
         tuple(conflicts),
+        row["updated_at"],
     )

@@ -2,17 +2,21 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.partnership.domain.instance import School
 from services.partnership.domain.matching import Outcome
-from services.partnership.handlers.matchings import Solve
+from services.partnership.handlers.matchings import Matcher, Solve
+from services.partnership.peers import Roster
 from services.partnership.store.matchings import Due
 from shared import crash
-from shared.auth import Purpose
+from shared.auth import Caller, Purpose
+from shared.client import ServiceClient
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.events_pb.trellis.events.partnership.v1 import partnership_pb2 as pb
 from tests.integration.partnership.conftest import (
@@ -35,6 +39,19 @@ def forever(_: str) -> Outcome:
 def dies(_: str) -> Outcome:
     """A solver whose process dies."""
     os._exit(1)
+
+
+class SlowRoster(Roster):
+    """A roster that answers when it is told to."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        super().__init__(client)
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def schools(self, ids: Sequence[UUID], caller: Caller) -> dict[UUID, School]:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().schools(ids, caller)
 
 
 def mistaken(_: str) -> Outcome:
@@ -200,6 +217,46 @@ class TestAMatching:
 
         [[host, _, _]] = await partnership.pairs(programme)
         assert host == "birch"
+
+    async def test_begins_again_when_the_programme_is_replaced_while_it_is_solved(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        due = await begun(partnership, programme)
+        with pytest.raises(crash.Crashed), crash.armed("W1", time=4):
+            await partnership.matcher().advance(due)
+        await partnership.knows_programme(PROGRAMME.replace("budget = 30000", "budget = 10000"))
+
+        while (waiting := await partnership.due()) is not None:
+            await partnership.matcher().advance(waiting)
+
+        assert (await state_of(partnership, programme))["proposals"] == 1
+
+    async def test_taken_up_by_two_workers_ends_once(self, partnership: PartnershipService, programme: UUID) -> None:
+        due = await begun(partnership, programme)
+
+        await asyncio.gather(*(partnership.matcher().advance(due) for _ in range(3)))
+
+        told = await state_of(partnership, programme)
+        assert (told["state"], told["proposals"], told["done"]) == ("proposed", 2, 3)
+        assert await partnership.due() is None
+        assert len(await partnership.announced(pb.PartnershipsProposed)) == 2
+
+    async def test_that_is_over_is_not_begun_by_a_worker_that_was_slow(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        due = await begun(partnership, programme)
+        roster = SlowRoster(partnership.peers)
+        slow = asyncio.create_task(Matcher(partnership.database, roster, partnership.mastery).advance(due))
+        await roster.asked.wait()
+        await partnership.matcher().advance(due)
+
+        roster.may_answer.set()
+        await slow
+
+        told = await state_of(partnership, programme)
+        assert (told["state"], told["proposals"]) == ("proposed", 2)
+        assert await partnership.staged_rows() == 0
+        assert await partnership.look("SELECT 1 FROM matching_inputs") == []
 
     async def test_is_for_the_whole_district_to_start(self, partnership: PartnershipService, programme: UUID) -> None:
         ask = {"programme": str(programme)}
