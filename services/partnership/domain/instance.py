@@ -58,6 +58,8 @@ class Instance:
     """What one side said no to, in this programme."""
     locked: tuple[Pair, ...] = ()
     """What both sides said yes to: it uses capacity, number and money."""
+    elsewhere: tuple[Pair, ...] = ()
+    """What both sides said yes to in other programmes, in areas of this one: it uses capacity alone."""
     snapshot_on: str | None = None
     """The day of the snapshot that the shares are from, as ISO 8601."""
     programme_at: str | None = None
@@ -77,6 +79,7 @@ class Instance:
             conflicts=tuple(sorted(self.conflicts)),
             declined=tuple(sorted(self.declined)),
             locked=tuple(sorted(self.locked)),
+            elsewhere=tuple(sorted(self.elsewhere)),
             snapshot_on=self.snapshot_on,
             programme_at=self.programme_at,
         )
@@ -102,6 +105,7 @@ def from_json(kept: str) -> Instance:
         conflicts=tuple((UUID(one), UUID(other)) for one, other in said["conflicts"]),
         declined=tuple(_pair(each) for each in said["declined"]),
         locked=tuple(_pair(each) for each in said["locked"]),
+        elsewhere=tuple(_pair(each) for each in said["elsewhere"]),
         snapshot_on=said["snapshot_on"],
         programme_at=said["programme_at"],
     )

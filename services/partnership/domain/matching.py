@@ -140,6 +140,7 @@ def _alone(instance: Instance, found: Candidates, chosen: Bools) -> list[Alone]:
             area=titles[willing.area],
             max_distance_km=instance.max_distance_km,
             has_location=located[willing.school],
+            has_place=bool(limits.capacity[at] > 0),
             others=int(out.others[at]),
             together=int(out.together[at]),
             no_location=int(out.no_location[at]),

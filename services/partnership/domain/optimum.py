@@ -63,7 +63,7 @@ class Program:
 
 
 def left(instance: Instance, rules: Rules = ALL) -> Left:
-    """What the partnerships both sides have accepted leave to be used."""
+    """What the partnerships both sides have accepted leave to be used; capacity serves every programme."""
     number = min(
         instance.partnerships if rules.number else inf,
         instance.affordable if rules.budget else inf,
@@ -72,9 +72,11 @@ def left(instance: Instance, rules: Rules = ALL) -> Left:
     at = {(each.school, each.area): place for place, each in enumerate(instance.willing)}
     sector = {school.id: school.sector for school in instance.schools}
     used: dict[str, int] = {}
-    for host, guest, area in instance.locked:
+    for host, guest, _ in instance.locked:
         for school in (host, guest):
             used[str(sector.get(school))] = used.get(str(sector.get(school)), 0) + 1
+    for host, guest, area in (*instance.locked, *instance.elsewhere):
+        for school in (host, guest):
             if (school, area) in at:
                 capacity[at[school, area]] -= 1
     balance: list[tuple[str, str, float]] = []

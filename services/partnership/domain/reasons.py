@@ -79,13 +79,15 @@ class Standing:
     Every other school that does the opposite in this area is counted once, in the first field that is true of it.
     The last four could be its partner: `partners` are so in another area now, `full` have given all their places to
     other partnerships, `balance` would take a sector beyond its places, and `open` only come after the last of the
-    `number` partnerships that there may be, `by_money` when it is the budget that says so.
+    `number` partnerships that there may be, `by_money` when it is the budget that says so. `has_place` is False when
+    partnerships of other programmes take all the places that it has.
     """
 
     role: str
     area: str
     max_distance_km: float | None = None
     has_location: bool = True
+    has_place: bool = True
     others: int = 0
     together: int = 0
     no_location: int = 0
@@ -104,6 +106,8 @@ class Standing:
 def why_not(standing: Standing) -> str:
     """Why there is no partner, in one sentence."""
     does, others = _OTHERS[standing.role], standing.others
+    if not standing.has_place:
+        return f"All its places in {standing.area} are taken by partnerships of other programmes."
     if not others:
         return f"No other school {does} help in {standing.area}."
     if standing.max_distance_km is not None and not standing.has_location:

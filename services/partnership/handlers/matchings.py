@@ -139,6 +139,7 @@ class Matcher:
             willing = await willingness.of_areas(tx, list(programme.competencies))
             locked = await proposals.settled(tx, programme.id, "accepted")
             declined = await proposals.settled(tx, programme.id, "declined")
+            elsewhere = await proposals.accepted_elsewhere(tx, programme.id, list(programme.competencies))
         named = {each.declaration.school for each in willing} | {s for one, other, _ in locked for s in (one, other)}
         schools = await self._roster.schools(sorted(named), caller)
         shares, snapshot_at = await self._shares(programme, willing, caller)
@@ -160,6 +161,7 @@ class Matcher:
                 conflicts=tuple((one, other) for one, other, _ in programme.conflicts),
                 declined=tuple(declined),
                 locked=tuple(locked),
+                elsewhere=tuple(elsewhere),
                 snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
                 programme_at=programme.updated_at.isoformat(),
             ).ordered()
@@ -258,4 +260,5 @@ async def _holds(tx: Transaction, programme: UUID, frozen: Instance) -> bool:
     return (
         tuple(await proposals.settled(tx, programme, "accepted")) == frozen.locked
         and tuple(await proposals.settled(tx, programme, "declined")) == frozen.declined
+        and tuple(await proposals.accepted_elsewhere(tx, programme, list(kept.competencies))) == frozen.elsewhere
     )

@@ -87,6 +87,16 @@ async def settled(tx: Transaction, programme: UUID, state: str) -> list[Pair]:
     return sorted((row["host_id"], row["guest_id"], row["area"]) for row in rows)
 
 
+async def accepted_elsewhere(tx: Transaction, programme: UUID, areas: Sequence[str]) -> list[Pair]:
+    """The pairs that were accepted in these areas in other programmes of the district; one may be in several."""
+    rows = await tx.fetch(
+        "SELECT host_id, guest_id, area FROM proposals WHERE programme_id <> $1 AND area = ANY ($2) "
+        "AND state = 'accepted'",
+        programme, areas,
+    )  # fmt: skip
+    return sorted((row["host_id"], row["guest_id"], row["area"]) for row in rows)
+
+
 async def withdraw_open(tx: Transaction, school: UUID, area: str) -> list[UUID]:
     """Open proposals of a school in an area fall; their ids."""
     rows = await tx.fetch(

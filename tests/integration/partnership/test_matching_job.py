@@ -305,6 +305,26 @@ class TestAProposal:
         assert {state for host, _, state in pairs if host == "birch"} == {"proposed"}
         assert len(pairs) == 2
 
+    async def test_that_is_accepted_uses_its_schools_capacity_in_every_programme(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        await partnership.matched(programme)
+        proposal, guest = await self.of(partnership, programme, "ash")
+        for school in ("ash", guest):
+            await self.respond(partnership, proposal, school, "accepted")
+        await partnership.load("programme", PROGRAMME.replace("2026-pairs", "2026-more"))
+        [other] = await partnership.ask("/programmes:batch-get", codes=["2026-more"])
+
+        await partnership.matched(UUID(other["id"]))
+
+        [(host, other_guest, _)] = await partnership.pairs(UUID(other["id"]))
+        assert (host, {guest, other_guest}) == ("birch", {"cedar", "dogwood"})
+        page = await partnership.ask("/unmatched:list", programme=other["id"], first=10)
+        reasons = {each["school"]: each["reason"] for each in page["items"]}
+        assert reasons[str(a_school("ash"))] == (
+            "All its places in Mathematics are taken by partnerships of other programmes."
+        )
+
     async def test_that_one_side_declined_is_not_proposed_again(
         self, partnership: PartnershipService, programme: UUID
     ) -> None:
