@@ -5,7 +5,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.assessment import api
 from services.assessment.handlers import placements
-from services.assessment.handlers.answers import Answers
+from services.assessment.handlers.answers import SHEETS_PER_CHUNK, Answers
 from services.assessment.handlers.forms import Forms
 from services.assessment.peers import Mastery, Roster
 from shared.auth import Tokens
@@ -30,6 +30,9 @@ class Settings(ServiceSettings):
 
     roster_url: str = Field(description="Where the roster service answers, e.g. http://127.0.0.1:8101")
     mastery_url: str = Field(description="Where the mastery service answers")
+    sheets_at_once: int = Field(
+        default=SHEETS_PER_CHUNK, ge=100, le=100_000, description="Sheets an import merges in one transaction"
+    )
 
 
 LISTENS = (Listens(roster_pb2.StudentsPlaced, placements.students_placed),)
@@ -42,7 +45,8 @@ def build(settings: Settings, compute: Compute | None = None) -> Service:
     tokens = Tokens(settings.token_secret)
     roster = ServiceClient(settings.roster_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
     mastery = ServiceClient(settings.mastery_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
-    imports = Imports(database, [Forms(Mastery(mastery), compute), Answers(Roster(roster), compute)])
+    answers = Answers(Roster(roster), compute, sheets_at_once=settings.sheets_at_once)
+    imports = Imports(database, [Forms(Mastery(mastery), compute), answers])
 
     async def stop_computing() -> None:
         compute.close()

@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import psutil
 
-from deploy.cli.demo import DemoFiles
+from deploy.cli.demo import AnswersFormat, DemoFiles, write_demo
 from deploy.cli.door import Door, DoorError, Report, opened
 from deploy.cli.load import Kind, Load, load
 from deploy.home import opened as opened_home
@@ -156,6 +156,14 @@ async def district(platform: Platform, slug: str) -> AsyncIterator[Door]:
     """A door to a new district."""
     async with opened(platform.url, await platform.new_district(slug)) as door:
         yield door
+
+
+def demo_as(form: AnswersFormat, folder: Path, students: int, seed: int) -> tuple[DemoFiles, Path]:
+    """A demonstration district with its sheets in a format, and the same sheets as CSV."""
+    as_csv = write_demo(folder / "csv", students, seed)
+    if form is AnswersFormat.CSV:
+        return as_csv, as_csv.answers
+    return write_demo(folder / form.value, students, seed, answers_format=form), as_csv.answers
 
 
 async def load_file(door: Door, kind: Kind, file: Path, *, keep_good: bool = False) -> Report:

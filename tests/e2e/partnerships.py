@@ -7,11 +7,15 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from deploy.cli.demo import DemoFiles
+from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.demo.people import DISTRICT, schools
+from deploy.cli.demo.programme import HEADER, programme, willingness
 from deploy.cli.door import Door, DoorError
 from deploy.cli.load import Kind
+from tests.e2e.bad_input import Rows, roster
 from tests.e2e.harness import load_all, load_file, roster_table
 from tests.e2e.recompute import recompute
 
@@ -33,7 +37,7 @@ PROPOSALS = """
 query Proposals($programme: ID!, $state: ProposalState, $after: String) {
   programme(id: $programme) {
     id title partnerships budget costPerPartnership maxDistanceKm
-    matching { state done total proposals unmatchedCount explanation snapshotAt }
+    matching { state done total proposals unmatchedCount explanation snapshotAt requestedAt finishedAt }
   }
   partnershipProposals(programme: $programme, first: 50, state: $state, after: $after) {
     pageInfo { hasNextPage endCursor }
@@ -176,6 +180,24 @@ async def propose(door: Door) -> Mapping[str, Any]:
     return await until_proposed(door)
 
 
+async def until_solving(door: Door) -> None:
+    """Ask for a matching, and wait until it is being solved."""
+    answer = await done(door, PROPOSE, programme=PROGRAMME)
+    assert answer["__typename"] == "Matching", answer
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            matching = await matching_of(door)
+            if matching is not None and matching["state"] == "SOLVING":
+                return
+            await asyncio.sleep(0.02)
+
+
+async def outcome(door: Door) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """What the latest matching came to, pairs and schools alone, without the ids that are each matching's own."""
+    told = [(one["school"]["sourcedId"], one["area"], one["role"], one["reason"]) for one in await all_unmatched(door)]
+    return pairs(await all_proposals(door)), sorted(told)
+
+
 async def all_proposals(door: Door, state: str | None = None) -> list[dict[str, Any]]:
     """What the latest matching proposes, page by page."""
     found: list[dict[str, Any]] = []
@@ -286,3 +308,37 @@ def pairs(proposals: list[dict[str, Any]]) -> list[tuple[str, ...]]:
          one["guestBasis"], str(one["distanceKm"]))
         for one in proposals
     )  # fmt: skip
+
+
+def write_willing(out: Path, students: int, seed: int) -> DemoFiles:
+    """A district so large that its matching takes a while: schools with their willingness, and nobody in them."""
+    files = write_demo(out, students=30, seed=seed)
+    everywhere = schools(students, seed)
+
+    def all_of_them(rows: Rows) -> None:
+        columns = rows[0]
+        for school in everywhere[1:]:  # the first is there
+            said = {
+                "sourcedId": school.sourced_id,
+                "name": school.name,
+                "type": "school",
+                "parentSourcedId": DISTRICT,
+                "metadata.sector": school.sector,
+                "metadata.latitude": str(school.latitude),
+                "metadata.longitude": str(school.longitude),
+            }
+            rows.append([said.get(column, "") for column in columns])
+
+    files.roster.write_bytes(roster("orgs", all_of_them)(files))
+    said = b"".join(line for school in everywhere for line in willingness(school, [], seed))
+    files.willingness.write_bytes(HEADER + said)
+    files.programme.write_text(programme(everywhere), encoding="utf-8")
+    return files
+
+
+async def load_willing(door: Door, files: DemoFiles) -> None:
+    """What a matching needs that rests on declarations alone."""
+    for kind, path in ((Kind.ROSTER, files.roster), (Kind.FRAMEWORK, files.framework)):
+        report = await load_file(door, kind, path)
+        assert report["state"] == "applied", report
+    await load_partnerships(door, files)

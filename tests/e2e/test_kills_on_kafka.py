@@ -1,4 +1,4 @@
-"""kill -9 of every part of a platform on Kafka, in the middle of a load: nothing is lost and nothing counts twice.
+"""kill -9 of every part of a platform on Kafka, in the middle of a load or matching: nothing is lost or counts twice.
 
 How far the load is when the part is killed is counted in the databases; the seed and the counts are printed.
 """
@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -16,15 +17,19 @@ import psutil
 import pytest
 
 from deploy import children
-from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.demo import AnswersFormat, DemoFiles, write_demo
 from deploy.cli.door import Door
 from deploy.cli.load import Kind
-from tests.e2e.harness import Platform, ask_everything, differences, district, load_file, start, students_of
+from tests.e2e.harness import Platform, ask_everything, demo_as, differences, district, load_file, start, students_of
+from tests.e2e.partnerships import load_willing, outcome, propose, until_proposed, until_solving, write_willing
 from tests.e2e.recompute import recompute
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(1200)]
 STUDENTS = int(os.environ.get("TRELLIS_E2E_KILL_STUDENTS", "2500"))
-KILLS = 3
+FEW_STUDENTS = 1_000
+WILLING_STUDENTS = 200_000
+"""Some 340 schools: their matching takes a second or more."""
+
 DEADLINE_SECONDS = 300.0
 SCORED = "trellis.events.assessment.v1.AttemptsScored"
 HEARD = """
@@ -39,6 +44,7 @@ async def platform(homes: Path, java: None) -> AsyncIterator[Platform]:
     small = {
         "TRELLIS_FACTS_PER_BATCH": "300",
         "TRELLIS_ROSTER_ROWS_AT_ONCE": "300",
+        "TRELLIS_ASSESSMENT_SHEETS_AT_ONCE": "100",
     }  # many steps, so that a kill finds something half done
     started = await asyncio.to_thread(start, "kafka", homes / "kills", environ=small)
     yield started
@@ -93,11 +99,11 @@ async def database_of(platform: Platform, service: str) -> "asyncpg.Connection[a
 
 
 async def killed_on_the_way(
-    platform: Platform, name: str, counter: Counter, total: int, chance: random.Random
+    platform: Platform, name: str, counter: Counter, total: int, chance: random.Random, kills: int = 3
 ) -> list[float]:
-    """Kill three times between a tenth and nine tenths of the load; where it was each time."""
+    """Kill up to three times between a tenth and nine tenths of the load; where it was each time."""
     shares = []
-    for least, most in ((0.1, 0.3), (0.35, 0.55), (0.6, 0.8)):
+    for least, most in ((0.1, 0.3), (0.35, 0.55), (0.6, 0.8))[:kills]:
         reached = await counter.reach(int(total * chance.uniform(least, most)))
         await kill(platform, name)
         shares.append(reached / total)
@@ -117,20 +123,32 @@ def the_seed() -> int:
 
 
 @pytest.mark.parametrize(
-    "victim", ["mastery", *(pytest.param(name, marks=pytest.mark.long) for name in ("assessment", "kafka", "gateway"))]
+    ("victim", "form", "kills"),
+    [
+        ("mastery", AnswersFormat.CSV, 1),
+        ("assessment", AnswersFormat.NDJSON, 1),
+        ("gateway", AnswersFormat.PARQUET, 1),
+        *(
+            pytest.param(victim, form, 3, marks=pytest.mark.long)
+            for victim in ("mastery", "assessment", "kafka", "gateway")
+            for form in AnswersFormat
+        ),
+    ],
 )
-async def test_answers_survive_three_kills_on_their_way(platform: Platform, tmp_path: Path, victim: str) -> None:
+async def test_answers_survive_kills_on_their_way(
+    platform: Platform, tmp_path: Path, victim: str, form: AnswersFormat, kills: int
+) -> None:
     seed = the_seed()
-    files = write_demo(tmp_path, STUDENTS, seed=seed)
-    sheets = len(files.answers.read_text(encoding="utf-8").splitlines()) - 1
+    files, as_csv = demo_as(form, tmp_path, STUDENTS if kills > 1 else FEW_STUDENTS, seed)
+    sheets = len(as_csv.read_text(encoding="utf-8").splitlines()) - 1
 
-    async with district(platform, f"killed-{victim}-{seed}") as door:
+    async with district(platform, f"killed-{victim}-{form.value}-{kills}-{seed}") as door:
         await load_before_answers(door, files)
         accepted = await door.send(Kind.ANSWERS, files.answers, sent=lambda _: None)
         cause = str(accepted["id"]).partition("-")[2]
         listening = await database_of(platform, "mastery")
         heard = Counter(listening, HEARD, SCORED, cause)
-        shares = await killed_on_the_way(platform, victim, heard, sheets, random.Random(seed))
+        shares = await killed_on_the_way(platform, victim, heard, sheets, random.Random(seed), kills)
         report = await door.wait(str(accepted["id"]), lambda _: None)
         told = await ask_everything(door, files.roster)
         counted = await heard.now()
@@ -139,8 +157,31 @@ async def test_answers_survive_three_kills_on_their_way(platform: Platform, tmp_
     assert report["state"] == "applied"
     assert report["counts"]["added"] == sheets
     assert counted == sheets
-    assert differences(told, recompute(files.forms, [files.answers]), students_of(files)) == []
-    assert sum(0.1 <= share <= 0.9 for share in shares) >= 2
+    assert differences(told, recompute(files.forms, [as_csv]), students_of(files)) == []
+    assert sum(0.1 <= share <= 0.9 for share in shares) >= (kills + 1) // 2
+
+
+async def test_a_matching_killed_with_its_service_starts_over_and_proposes_the_same(
+    platform: Platform, tmp_path: Path
+) -> None:
+    seed = the_seed()
+    files = write_willing(tmp_path, WILLING_STUDENTS, seed=seed)
+
+    async with district(platform, f"killed-matching-{seed}") as door:
+        await load_willing(door, files)
+        undisturbed = await propose(door)
+        expected = await outcome(door)
+        await until_solving(door)
+        await kill(platform, "partnership")
+        killed = datetime.now(UTC)
+        matching = await until_proposed(door)
+        told = await outcome(door)
+
+    assert datetime.fromisoformat(matching["requestedAt"]) < killed < datetime.fromisoformat(matching["finishedAt"])
+    assert matching["requestedAt"] != undisturbed["requestedAt"]
+    assert matching["state"] == "PROPOSED"
+    assert len(expected[0]) > 100
+    assert told == expected
 
 
 @pytest.mark.long
