@@ -3,6 +3,8 @@
 Runs in the worker process on about a megabyte at a time.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -86,11 +88,35 @@ def _sheets(block: Block, reading: Reading) -> list[_Sheet]:
             continue
         if not isinstance(given, dict):
             refuse(None, shown(line[:50].decode()), "not-an-object", "Write one JSON object a line: one sheet.")
+        elif (name := _doubled(line, given)) is not None:
+            refuse(shown(name), None, "duplicate-key", "This key comes twice in the line; keep one of them.")
         elif _is_sheet(given, refuse, careful=b"\\u00" in line or len(line) > LONGEST_FIELD):
             found.append(_Sheet(at, given, given[RESPONSES]))
             continue
         reading.refused += 1
     return found
+
+
+def _doubled(line: bytes, given: dict[str, Any]) -> str | None:
+    """A key that stands twice in one object: of its values a reader keeps the last, and says nothing.
+
+    What was read has as many quotes as the line, or something was lost on the way: only then it is read slowly.
+    """
+    if b"\\" not in line and line.count(b'"') == 2 * (_texts_in(given) + sum(map(_texts_in, given.values()))):
+        return None
+    doubled: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        doubled.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+
+    with suppress(RecursionError):  # no sheet is so deep: that will be said of it
+        json.loads(line, object_pairs_hook=look, parse_int=str, parse_float=str, parse_constant=str)
+    return doubled[0] if doubled else None
+
+
+def _texts_in(value: object) -> int:
+    """How many texts an object has itself, keys and values."""
+    return len(value) + list(map(type, value.values())).count(str) if isinstance(value, dict) else 0
 
 
 _Refuse = Callable[[str | None, str | None, str, str], None]

@@ -20,6 +20,9 @@ def shown(value: object) -> str | None:
     """The offending value as the report repeats it: shortened, and always writable as UTF-8."""
     if value is None:
         return None
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:  # lists in lists in lists
+        text = "…"
     text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

@@ -131,6 +131,14 @@ def test_a_number_is_what_a_csv_has_and_what_is_missing_was_not_presented() -> N
     assert sheets.cut(group.sheets, group.responses) == [b"\x1f3\x1f7", b"\x1f\x1f"]
 
 
+def test_quotes_within_texts_and_spaces_are_no_doubled_keys() -> None:
+    quoted = a_line(student='a"d\\a', responses={"m4-001": "B", "m4-002": 2, "m4-003": '"7"'})
+
+    reading = read_lines(quoted, a_line().replace(":", " : ").replace(" : 30 : 00Z", ":30:00Z"))
+
+    assert reading.problems == []
+
+
 @pytest.mark.parametrize(
     ("line", "column", "rule"),
     [
@@ -140,6 +148,10 @@ def test_a_number_is_what_a_csv_has_and_what_is_missing_was_not_presented() -> N
         (a_line()[:-9], None, "json"),
         (b'{"student": "\xff"}', None, "not-utf8"),
         (a_line(pupil="x"), "pupil", "unknown-key"),
+        (a_line()[:-1] + ', "student": "bo"}', "student", "duplicate-key"),
+        (a_line().replace('"m4-002": 2', '"m4-002": 2, "m4-001": null'), "m4-001", "duplicate-key"),
+        (a_line().replace('"m4-002": 2', r'"m4-002": 2, "m4-00\u0031": "A"'), "m4-001", "duplicate-key"),
+        (a_line()[:-1] + ', "responses": ' + "[" * 990 + "]" * 990 + "}", "responses", "wrong-type"),
         (a_line(student=...), "student", "missing-key"),
         (a_line(responses=...), "responses", "missing-key"),
         (a_line(responses=["B"]), "responses", "wrong-type"),
