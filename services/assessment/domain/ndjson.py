@@ -102,7 +102,7 @@ def _doubled(line: bytes, given: dict[str, Any]) -> str | None:
 
     What was read has as many quotes as the line, or something was lost on the way: only then it is read slowly.
     """
-    if b"\\" not in line and line.count(b'"') == 2 * (_texts_in(given) + sum(map(_texts_in, given.values()))):
+    if b"\\" not in line and line.count(b'"') == 2 * (_texts_in(given) + _texts_in(given.get(RESPONSES))):
         return None
     doubled: list[str] = []
 
