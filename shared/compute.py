@@ -29,6 +29,10 @@ def _follow_parent() -> None:
     threading.Thread(target=follow, name="follow-parent", daemon=True).start()
 
 
+class ProcessDied(Unavailable):
+    """The computing process died; it is started again for whoever asks next."""
+
+
 class Compute:
     """One worker process, started at first use and again if it dies. Functions and arguments must be picklable."""
 
@@ -36,7 +40,7 @@ class Compute:
         self._pool: ProcessPoolExecutor | None = None
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do this in the worker. Unavailable when the worker died on the way: ask again."""
+        """Do this in the worker. ProcessDied when it died on the way: ask again, but not for ever."""
         if kwargs:
             raise TypeError("the worker takes positional arguments only")
         if self._pool is None:
@@ -48,7 +52,7 @@ class Compute:
         except BrokenProcessPool as died:
             if self._pool is pool:
                 self._pool = None
-            raise Unavailable("The computing process died.") from died
+            raise ProcessDied from died
 
     def close(self) -> None:
         """Stop now: what is still computing is given up, and would otherwise hold up the end of this process."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request
 
 from shared import crash, telemetry
 from shared.auth import Caller
+from shared.compute import ProcessDied
 from shared.db import Database, Transaction
 from shared.errors import Unavailable
 from shared.http import CallerOf, Read
@@ -22,6 +23,7 @@ _NET_SECONDS = 2.0
 _ABANDONED = timedelta(minutes=2)
 _UNFINISHED = ("staged", "validating", "merging")
 _BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
+_MOST_DEATHS = 3  # of the computing process over one file: whatever kills it stands in the file
 _CHANGES_STATISTICS = 1 << 20  # bytes; what a smaller upload adds, PostgreSQL notices in time by itself
 
 log = structlog.get_logger("imports")
@@ -33,6 +35,7 @@ class Imports:
     def __init__(self, database: Database, importers: Sequence[Importer]) -> None:
         self._database = database
         self._importers = {importer.kind: importer for importer in importers}
+        self._deaths: dict[UUID, int] = {}
         self.router = self._routes()
 
     async def work(self) -> None:
@@ -81,7 +84,7 @@ class Imports:
         try:
             await self.advance(import_id, district)
         except Exception as wrong:
-            if is_transient(wrong):
+            if is_transient(wrong) and not self._is_hopeless(import_id, wrong):
                 raise
             log.exception("import failed", service=self._database.name, id=str(import_id))
             caller = Caller.system(district, f"import:{import_id}")
@@ -99,6 +102,13 @@ class Imports:
                     await self._importers[row["kind"]].clear(tx, import_id)
                     await uploads.forget(tx, import_id)
             await asyncio.sleep(1)
+        self._deaths.pop(import_id, None)
+
+    def _is_hopeless(self, import_id: UUID, wrong: Exception) -> bool:
+        """Whether this file has brought the computing process down again and again: the others wait behind it."""
+        if isinstance(wrong, ProcessDied):
+            self._deaths[import_id] = self._deaths.get(import_id, 0) + 1
+        return self._deaths.get(import_id, 0) >= _MOST_DEATHS
 
     async def advance(self, import_id: UUID, district: UUID) -> None:
         """Take one import to its end."""

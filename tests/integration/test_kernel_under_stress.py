@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import crash
 from shared.auth import Caller
+from shared.compute import Compute, ProcessDied
 from shared.db import Database, Transaction
 from shared.errors import Conflict, Invalid, Unavailable
 from shared.events import payload_of, type_of
@@ -131,6 +133,27 @@ class TestImports:
         assert (await report(database, import_id)).state == "failed"
         assert importer.cleared == [import_id, import_id]  # before validating, and after it failed
         assert await count(database, "stage.uploads") == 0
+
+    async def test_a_file_that_brings_the_computing_process_down_again_and_again_does_not_hold_up_the_others(
+        self, database: Database
+    ) -> None:
+        compute = Compute()
+
+        class Deadly(Whole):
+            async def validate(self, job: Job) -> None:
+                await compute.run(os._exit, 1)
+
+        imports = Imports(database, [Deadly()])
+        import_id = await imports.stage(CALLER, "whole", body_of("one\n"), False, None)
+        for _ in range(2):
+            with pytest.raises(ProcessDied):
+                await imports._attempt(import_id, DISTRICT)
+            assert (await report(database, import_id)).state == "validating"
+
+        await imports._attempt(import_id, DISTRICT)
+
+        assert (await report(database, import_id)).state == "failed"
+        assert await count(database, "stage.queue") == 0
 
     async def test_two_workers_that_both_think_they_lead_merge_a_chunk_once(self, database: Database) -> None:
         met = asyncio.Barrier(2)
