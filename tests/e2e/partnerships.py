@@ -164,10 +164,15 @@ async def matching_of(door: Door) -> Mapping[str, Any] | None:
 
 
 async def until_proposed(door: Door) -> Mapping[str, Any]:
-    """The matching's end, whatever it came to."""
+    """The matching's end, whatever it came to; the service may be away meanwhile."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            matching = await matching_of(door)
+            try:
+                matching = await matching_of(door)
+            except DoorError as away:
+                if not isinstance(away.body, dict) or "UNAVAILABLE" not in str(away.body):
+                    raise
+                matching = None
             if matching is not None and matching["state"] not in ("QUEUED", "SOLVING"):
                 return matching
             await asyncio.sleep(0.2)
