@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -12,6 +13,7 @@ from services.mastery.domain.suppression import suppress
 from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.peers import Roster
 from services.mastery.store import snapshots
+from services.mastery.store.snapshots import Due
 from shared import crash
 from shared.auth import Caller
 from shared.db import Database, Transaction
@@ -20,6 +22,8 @@ from shared.inbox import is_transient
 
 _NET_SECONDS = 3.0
 _BACK_OFF_SECONDS = (0.5, 2.0, 5.0, 15.0)
+_PUT_OFF_MINUTES = (1, 5, 15, 30, 60)
+"""After the first, second, … failure of a district's snapshot: what failed will mostly fail again."""
 
 log = structlog.get_logger("snapshots")
 
@@ -34,6 +38,7 @@ class Snapshots:
         self._roster = roster
         self._threshold = threshold
         self._new_id = new_id
+        self._failures: dict[UUID, int] = {}
 
     async def work(self) -> None:
         """Until cancelled: woken by who asks, and looking by itself every few seconds."""
@@ -64,17 +69,30 @@ class Snapshots:
             connection.terminate()
 
     async def take_due(self) -> None:
-        """Take every snapshot that is due; one that cannot be taken now must not hold up the others."""
+        """Take every snapshot that is due; one that cannot be taken now must not hold up the others.
+
+        While somebody it asks is away it stays due. One that fails is put off, longer each time, up to an hour; asking
+        for it, or a night that comes, tries it at once.
+        """
         async with self._database.system() as tx:
             due = await snapshots.districts_due(tx)
-        for district in due:
+        for each in due:
             try:
-                await self._take(district)
+                await self._take(each.district)
             except Exception as wrong:
                 if is_transient(wrong):
-                    log.warning("snapshot waits", district=str(district), reason=repr(wrong)[:300])
+                    log.warning("snapshot waits", district=str(each.district), reason=repr(wrong)[:300])
                 else:
-                    log.exception("snapshot failed", district=str(district))
+                    await self._put_off(each)
+
+    async def _put_off(self, due: Due) -> None:
+        """To be called while the error is handled: it is said here, once a failure."""
+        failures = self._failures.get(due.district, 0)
+        minutes = _PUT_OFF_MINUTES[min(failures, len(_PUT_OFF_MINUTES) - 1)]
+        self._failures[due.district] = failures + 1
+        log.exception("snapshot failed", district=str(due.district), again_in_minutes=minutes)
+        async with self._database.transaction(Caller.system(due.district, "service:mastery")) as tx:
+            await snapshots.put_off(tx, due.by, timedelta(minutes=minutes))
 
     async def _take(self, district: UUID) -> None:
         organisations = await self._roster.organisations(district)
@@ -82,6 +100,7 @@ class Snapshots:
             if await snapshots.take(tx):
                 await self._snapshot(tx, organisations)
                 log.info("snapshot taken", district=str(district))
+                self._failures.pop(district, None)
 
     async def _snapshot(self, tx: Transaction, organisations: Sequence[Organisation]) -> None:
         count = Count()

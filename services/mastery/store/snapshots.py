@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -30,6 +30,14 @@ class Believed:
     placed: list[bytes]
     competencies: list[bytes]
     probabilities: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A district a snapshot is due of, and the latest moment at which one was."""
+
+    district: UUID
+    by: datetime
 
 
 async def plan(tx: Transaction, moments: Sequence[datetime]) -> None:
@@ -65,15 +73,29 @@ async def ask(tx: Transaction) -> None:
     await tx.run("SELECT pg_notify('snapshots', '')")
 
 
-async def districts_due(tx: Transaction) -> list[UUID]:
+async def districts_due(tx: Transaction) -> list[Due]:
     """The districts a snapshot is due of, the longest waiting first."""
     rows = await tx.fetch(
         """
-        SELECT district_id FROM stage.snapshots_due WHERE due_at <= now()
+        SELECT district_id, max(due_at) AS by FROM stage.snapshots_due WHERE due_at <= now()
         GROUP BY district_id ORDER BY min(due_at), district_id
         """
     )
-    return [row["district_id"] for row in rows]
+    return [Due(row["district_id"], row["by"]) for row in rows]
+
+
+async def put_off(tx: Transaction, by: datetime, wait: timedelta) -> None:
+    """What was due of the caller's district by this moment is due once, later. What was asked for since stays due."""
+    if await tx.changed(
+        "DELETE FROM stage.snapshots_due WHERE district_id = current_setting('app.district')::uuid AND due_at <= $1", by
+    ):
+        await tx.run(
+            """
+            INSERT INTO stage.snapshots_due (district_id, due_at)
+            VALUES (current_setting('app.district')::uuid, clock_timestamp() + $1::interval) ON CONFLICT DO NOTHING
+            """,
+            wait,
+        )
 
 
 async def take(tx: Transaction) -> bool:

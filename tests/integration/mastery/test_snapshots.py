@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from services.mastery.handlers.snapshots import Snapshots
@@ -39,17 +39,23 @@ HIDDEN = {"learners": None, "strength": None, "need": None, "suppressed": True}
 
 
 class RosterStandIn:
-    """Answers for the roster, unless it is away."""
+    """Answers for the roster, unless it is away; of some districts it tells what cannot be read."""
 
     def __init__(self) -> None:
         self.is_away = False
+        self.confuses: set[UUID] = set()
+        self.asked: list[UUID] = []
         self.tree: Sequence[tuple[str, str | None]] = TREE
         self.app = FastAPI()
         self.app.add_api_route("/organisations:tree", self._tree, methods=["POST"])
 
-    async def _tree(self) -> Any:
+    async def _tree(self, request: Request) -> Any:
+        asking = Tokens(SECRET).read(request.headers["authorization"].removeprefix("Bearer ")).district
+        self.asked.append(asking)
         if self.is_away:
             return JSONResponse({"code": "UNAVAILABLE", "detail": "away"}, 503)
+        if asking in self.confuses:
+            return [{"id": "not an id", "parent": None, "type": "school"}]
         return [
             {
                 "id": str(a_uuid(name)),
@@ -309,11 +315,57 @@ class TestWhenTheyAreTaken:
         district.roster.is_away = True
         await district.snapshot()
         assert await district.areas() == {}
+        assert await district.look("SELECT 1 FROM stage.snapshots_due WHERE due_at <= now()") != []
 
         district.roster.is_away = False
         await district.job.take_due()
 
         assert (await district.areas("south"))["south"]["add"]["learners"] == 30
+
+    async def test_again_after_ever_longer_waits_when_they_fail(self, district: District) -> None:
+        await district.mastery.client.post("/snapshots", {}, an_administrator())
+        district.roster.confuses.add(DISTRICT)
+
+        waits = []
+        for _ in range(6):
+            before = datetime.now(UTC)
+            await district.job.take_due()
+            await district.job.take_due()
+            [(due,)] = await district.look("SELECT due_at FROM stage.snapshots_due")
+            waits.append(round((due - before) / timedelta(minutes=1)))
+            await district.comes_due(due)
+
+        assert waits == [1, 5, 15, 30, 60, 60]
+        assert len(district.roster.asked) == 6
+        district.roster.confuses.clear()
+        await district.job.take_due()
+        assert await district.look("SELECT count(*) FROM snapshots") == [(1,)]
+        district.roster.confuses.add(DISTRICT)
+        before = datetime.now(UTC)
+        await district.snapshot()
+        [(due,)] = await district.look("SELECT min(due_at) FROM stage.snapshots_due")
+        assert due - before < timedelta(minutes=2)  # what went well in between starts the waits anew
+
+    async def test_of_the_other_districts_when_they_fail_for_one(self, district: District) -> None:
+        district.roster.confuses.add(DISTRICT)
+        for one in (DISTRICT, OTHER_DISTRICT):
+            await district.mastery.client.post("/snapshots", {}, an_administrator(one))
+
+        for _ in range(3):
+            await district.job.take_due()
+
+        assert district.roster.asked == [DISTRICT, OTHER_DISTRICT]
+        assert await district.look("SELECT count(*) FROM snapshots", OTHER_DISTRICT) == [(1,)]
+        assert await district.look("SELECT count(*) FROM snapshots") == [(0,)]
+
+    async def test_at_once_when_asked_for_although_the_last_failed(self, district: District) -> None:
+        district.roster.confuses.add(DISTRICT)
+        await district.snapshot()
+        district.roster.confuses.clear()
+
+        await district.snapshot()
+
+        assert await district.look("SELECT count(*) FROM snapshots") == [(1,)]
 
     async def test_anew_after_a_kill_which_leaves_the_former_one(self, district: District) -> None:
         await district.learns({"south": 30})
