@@ -128,12 +128,15 @@ class Matcher:
             kept = await store.inputs(tx, id_)
         if kept is None:
             kept = await self._freeze(matching, caller)
+        if kept is None:
+            return
         outcome = await self._solved(id_, kept)
         async with self._database.transaction(caller) as tx:
             await store.note_solved(tx, id_)
         await self._publish(matching, kept, outcome, caller)
 
-    async def _freeze(self, matching: Matching, caller: Caller) -> str:
+    async def _freeze(self, matching: Matching, caller: Caller) -> str | None:
+        """The inputs, kept from here on; None if they ceased to hold while they were gathered: it is still due."""
         async with self._database.reading(caller) as tx:
             [programme] = await programmes.list_programmes(tx, [matching.programme], [])
             willing = await willingness.of_areas(tx, list(programme.competencies))
@@ -144,32 +147,34 @@ class Matcher:
         schools = await self._roster.schools(sorted(named), caller)
         shares, snapshot_at = await self._shares(programme, willing, caller)
         asked = programme.programme
-        kept = to_json(
-            Instance(
-                matching=matching.id,
-                areas=tuple((area.code, area.title) for area in asked.areas),
-                schools=tuple(schools.values()),
-                willing=tuple(
-                    Willing(d.school, d.area, d.role, d.eagerness, d.capacity, shares.get((d.school, d.area)))
-                    for d in (each.declaration for each in willing)
-                    if d.school in schools  # a school that left the district since it said so is not matched
-                ),
-                partnerships=asked.partnerships,
-                affordable=affordable(asked.partnerships, asked.budget, asked.cost_per_partnership),
-                max_distance_km=asked.max_distance_km,
-                balance=asked.balance,
-                conflicts=tuple((one, other) for one, other, _ in programme.conflicts),
-                declined=tuple(declined),
-                locked=tuple(locked),
-                elsewhere=tuple(elsewhere),
-                snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
-                programme_at=programme.updated_at.isoformat(),
-            ).ordered()
-        )
+        gathered = Instance(
+            matching=matching.id,
+            areas=tuple((area.code, area.title) for area in asked.areas),
+            schools=tuple(schools.values()),
+            willing=tuple(
+                Willing(d.school, d.area, d.role, d.eagerness, d.capacity, shares.get((d.school, d.area)))
+                for d in (each.declaration for each in willing)
+                if d.school in schools  # a school that left the district since it said so is not matched
+            ),
+            partnerships=asked.partnerships,
+            affordable=affordable(asked.partnerships, asked.budget, asked.cost_per_partnership),
+            max_distance_km=asked.max_distance_km,
+            balance=asked.balance,
+            conflicts=tuple((one, other) for one, other, _ in programme.conflicts),
+            declined=tuple(declined),
+            locked=tuple(locked),
+            elsewhere=tuple(elsewhere),
+            snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
+            programme_at=programme.updated_at.isoformat(),
+        ).ordered()
+        kept = to_json(gathered)
         async with self._database.transaction(caller) as tx:
+            await willingness.serialise(tx)
             now = await store.find_for_update(tx, matching.id)
             if now is None or now.state != "queued":  # the worker's lock is lost with its connection
                 raise Unavailable("Another worker has gone on with this matching.")
+            if not await _holds(tx, programme.id, gathered):  # a consent, say: no figure is kept without it
+                return None
             await store.freeze(tx, matching.id, kept, snapshot_at)
         return kept
 

@@ -1,14 +1,15 @@
 """What a school says of its willingness, one by one or as a file; and what falls when it takes something back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from services.partnership import events
 from services.partnership.domain import willingness as domain
 from services.partnership.domain.willingness import WITHDRAWN, WITHDRAWS, Declaration
 from services.partnership.peers import Roster
-from services.partnership.store import programmes, proposals
+from services.partnership.store import matchings, programmes, proposals
 from services.partnership.store import willingness as store
 from services.partnership.store.willingness import Declared
 from shared.auth import Caller
@@ -91,6 +92,7 @@ async def say(tx: Transaction, said: Sequence[Declaration], counts: Counts) -> l
     before = await store.find(tx, [(each.school, each.area) for each in said])
     new = []
     fallen: list[UUID] = []
+    taken_back: list[tuple[UUID, str]] = []
     for each in said:
         had = before.get((each.school, each.area))
         follows = domain.consequence(None if had is None else had.declaration, each)
@@ -100,9 +102,13 @@ async def say(tx: Transaction, said: Sequence[Declaration], counts: Counts) -> l
         if follows.is_new or follows.is_changed:
             new.append(each)
         if follows.takes_back_diagnostics:
+            taken_back.append((each.school, each.area))
             fallen += await proposals.forget_figures(tx, each.school, each.area)
         if follows.takes_back_willingness:
             fallen += await proposals.withdraw_open(tx, each.school, each.area)
+    if taken_back:
+        async with for_the_district(tx):  # a school's key does not see what matchings are computed from
+            await matchings.thaw_measured(tx, taken_back)
     kept = await store.save(tx, new) if new else []
     tx.announce(pb.WillingnessDeclared, [_fact(each) for each in kept])
     tx.announce(pb.ProposalsAnswered, [events.answered(each, "withdrawn", None) for each in fallen])
@@ -156,6 +162,18 @@ async def withdraw(database: Database, caller: Caller, school: UUID, area: str) 
 
 def _taken_back(had: Declaration) -> Declaration:
     return Declaration(had.school, had.area, WITHDRAWS, had.eagerness, had.capacity, False)
+
+
+@asynccontextmanager
+async def for_the_district(tx: Transaction) -> AsyncIterator[None]:
+    """What a school's answer depends on, or changes, beyond the rows that its key sees; no such row is told.
+
+    After an error the transaction is undone, and nothing has to be put back.
+    """
+    asking, cause = tx.caller, tx.cause
+    await tx.become(Caller.system(asking.district, asking.subject), cause=cause)
+    yield
+    await tx.become(asking, cause=cause)
 
 
 def may_speak_for(caller: Caller, school: UUID) -> None:

@@ -101,6 +101,26 @@ async def thaw(tx: Transaction, id_: UUID) -> None:
     await tx.run("UPDATE matchings SET state = 'queued', done = 0, snapshot_at = NULL WHERE id = $1", id_)
 
 
+async def thaw_measured(tx: Transaction, taken_back: Sequence[tuple[UUID, str]]) -> None:
+    """Whatever is frozen with measured figures of these schools and areas begins again without them.
+
+    For a caller of the whole district: nobody else sees frozen inputs.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT m.id FROM matchings m JOIN matching_inputs i ON i.matching_id = m.id
+        WHERE m.state = 'solving' AND EXISTS (
+            SELECT 1 FROM jsonb_to_recordset(i.inputs -> 'willing') AS w (school uuid, area text, share float8)
+            JOIN unnest($1::uuid[], $2::text[]) AS back (school, area) USING (school, area)
+            WHERE w.share IS NOT NULL)
+        ORDER BY m.id FOR UPDATE OF m
+        """,
+        [school for school, _ in taken_back], [area for _, area in taken_back],
+    )  # fmt: skip
+    for row in rows:
+        await thaw(tx, row["id"])
+
+
 async def note_solved(tx: Transaction, id_: UUID) -> None:
     """Only writing is left."""
     await tx.run("UPDATE matchings SET done = 2 WHERE id = $1 AND state = 'solving'", id_)

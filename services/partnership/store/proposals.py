@@ -97,6 +97,21 @@ async def accepted_elsewhere(tx: Transaction, programme: UUID, areas: Sequence[s
     return sorted((row["host_id"], row["guest_id"], row["area"]) for row in rows)
 
 
+async def accepted_by(tx: Transaction, schools: Sequence[UUID], area: str) -> dict[UUID, int]:
+    """How many partnerships these schools have accepted in an area, in all programmes; who has none is left out."""
+    rows = await tx.fetch(
+        """
+        SELECT side.school_id, count(*) AS number
+        FROM proposals p CROSS JOIN LATERAL (VALUES (p.host_id), (p.guest_id)) AS side (school_id)
+        WHERE (p.host_id = ANY ($1) OR p.guest_id = ANY ($1)) AND p.area = $2 AND p.state = 'accepted'
+          AND side.school_id = ANY ($1)
+        GROUP BY side.school_id
+        """,
+        schools, area,
+    )  # fmt: skip
+    return {row["school_id"]: row["number"] for row in rows}
+
+
 async def withdraw_open(tx: Transaction, school: UUID, area: str) -> list[UUID]:
     """Open proposals of a school in an area fall; their ids."""
     rows = await tx.fetch(

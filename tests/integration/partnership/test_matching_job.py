@@ -218,6 +218,50 @@ class TestAMatching:
         [[host, _, _]] = await partnership.pairs(programme)
         assert host == "birch"
 
+    async def test_that_waits_loses_a_schools_figures_as_soon_as_their_use_is_taken_back(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        due = await begun(partnership, programme)
+        await partnership.matcher(dies).advance(due)
+        [frozen] = await partnership.look("SELECT inputs::text FROM matching_inputs")
+        ash = {"school": str(a_school("ash")), "area": "mathematics", "role": "offers", "eagerness": 4, "capacity": 1}
+
+        await partnership.ask("/willingness:declare", a_caller(schools=["ash"]), **ash, diagnostics_allowed=False)
+
+        assert '"share": 0.8' in frozen["inputs"]
+        assert await partnership.look("SELECT 1 FROM matching_inputs") == []
+        told = await state_of(partnership, programme)
+        assert (told["state"], told["done"], told["snapshot_at"]) == ("queued", 0, None)
+        await partnership.matcher().advance(due)
+        bases = {each["host"]: each["host_basis"] for each in await partnership.proposals(programme)}
+        assert bases[str(a_school("ash"))] == "declared"
+
+    async def test_that_waits_keeps_its_inputs_when_nothing_in_them_is_taken_back(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        await partnership.willing("ash,english,offers,4,1,yes")
+        due = await begun(partnership, programme)
+        await partnership.matcher(dies).advance(due)
+
+        await partnership.willing("ash,english,offers,4,1,no")
+
+        assert len(await partnership.look("SELECT 1 FROM matching_inputs")) == 1
+
+    async def test_does_not_freeze_figures_whose_use_was_taken_back_while_they_were_asked_for(
+        self, partnership: PartnershipService, programme: UUID
+    ) -> None:
+        due = await begun(partnership, programme)
+        roster = SlowRoster(partnership.peers)
+        slow = asyncio.create_task(Matcher(partnership.database, roster, partnership.mastery, solve=dies).advance(due))
+        await roster.asked.wait()
+        await partnership.willing("ash,mathematics,offers,4,1,no")
+
+        roster.may_answer.set()
+        await slow
+
+        assert await partnership.look("SELECT 1 FROM matching_inputs") == []
+        assert await partnership.due() == due
+
     async def test_begins_again_when_the_programme_is_replaced_while_it_is_solved(
         self, partnership: PartnershipService, programme: UUID
     ) -> None:
