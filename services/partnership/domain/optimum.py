@@ -24,6 +24,10 @@ from services.partnership.domain.instance import Instance
 
 _INTEGRAL = 1e-6
 _LARGEST_TIE = 255
+_FIRST_OF_A_SCHOOL = 8
+"""Pairs of each host, and of each guest, that the linear program begins with."""
+_MORE_AT_ONCE = 5_000
+"""Pairs that come into it at once."""
 _FIRST_LOOK = 2_000
 """Pairs beside those of the relaxation that the first integer program looks at."""
 
@@ -154,8 +158,8 @@ def best(instance: Instance, found: Candidates) -> Bools | None:
     if not len(found):
         return np.zeros(0, np.bool_) if feasible(instance, found) else None
     rules = program(instance, found)
-    worth = _worth(instance, found)
-    relaxed = _run(rules, worth, integral=False)
+    worth = worth_of(instance, found)
+    relaxed = relaxation(rules, worth, likely_pairs(found))
     if relaxed is None:
         return None
     chosen = _whole(relaxed.values)
@@ -181,10 +185,10 @@ def feasible(instance: Instance, found: Candidates, rules: Rules = ALL) -> bool:
     asked = program(instance, found, rules)
     if not len(found):
         return bool((asked.lower <= 0).all())
-    return _run(asked, np.zeros(len(found)), integral=True) is not None
+    return run(asked, np.zeros(len(found)), integral=True) is not None
 
 
-def _worth(instance: Instance, found: Candidates) -> Floats:
+def worth_of(instance: Instance, found: Candidates) -> Floats:
     """Weights, with ties broken by the pairs' ids."""
     limits = left(instance)
     most = int(min(limits.number, int(limits.capacity.sum()), len(found)))
@@ -203,12 +207,51 @@ def _worth(instance: Instance, found: Candidates) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Relaxed:
-    """A solution and what it is worth; of a relaxation `reduced` is what a solution loses, at least, by each pair."""
+class Relaxed:
+    """A solution and what it is worth.
+
+    Of a relaxation `reduced` is what a solution loses, at least, by each pair, and `prices` what each rule's last unit
+    is worth.
+    """
 
     values: Floats
     worth: float
     reduced: Floats
+    prices: Floats
+
+
+def likely_pairs(found: Candidates) -> Bools:
+    """The pairs that weigh most for their host or for their guest: a linear program begins with these."""
+    likely = np.zeros(len(found), np.bool_)
+    for school in (found.host, found.guest):
+        order = np.lexsort((-found.weight, school))
+        first = np.searchsorted(school[order], school[order])  # where this school's pairs begin
+        likely[order[np.arange(len(order)) - first < _FIRST_OF_A_SCHOOL]] = True
+    return likely
+
+
+def relaxation(rules: Program, worth: Floats, begin: Bools) -> Relaxed | None:
+    """The linear relaxation over all pairs, by column generation (Gilmore & Gomory 1961); None when there is none.
+
+    It is solved over a part of the pairs; those outside whose reduced cost says that they would better it come in,
+    until none does. The last solution is then the best over all of them.
+    """
+    looked = begin.copy()
+    while True:
+        part = run(rules.take(looked), worth[looked], integral=False)
+        if part is None:
+            if looked.all():
+                return None
+            looked[:] = True  # what is left out may be what the rules need
+            continue
+        reduced = -worth - np.bincount(rules.column, rules.value * part.prices[rules.row], minlength=len(worth))
+        better = ~looked & (reduced < -_INTEGRAL)
+        if not better.any():
+            values = np.zeros(len(worth))
+            values[looked] = part.values
+            return Relaxed(values, part.worth, reduced, part.prices)
+        most = np.partition(reduced[better], min(_MORE_AT_ONCE, int(better.sum()) - 1))
+        looked |= better & (reduced <= most[min(_MORE_AT_ONCE, len(most) - 1)])
 
 
 def _whole(values: Floats) -> Bools | None:
@@ -217,7 +260,7 @@ def _whole(values: Floats) -> Bools | None:
 
 
 def _among(rules: Program, worth: Floats, looked: Bools) -> Bools | None:
-    solved = _run(rules.take(looked), worth[looked], integral=True)
+    solved = run(rules.take(looked), worth[looked], integral=True)
     if solved is None:
         return None
     chosen = np.zeros(len(worth), np.bool_)
@@ -225,7 +268,7 @@ def _among(rules: Program, worth: Floats, looked: Bools) -> Bools | None:
     return chosen
 
 
-def _run(rules: Program, worth: Floats, *, integral: bool) -> _Relaxed | None:
+def run(rules: Program, worth: Floats, *, integral: bool) -> Relaxed | None:
     """Solve; None when nothing meets the rules."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy types its methods, not its constructor
     solver.setOptionValue("output_flag", False)
@@ -244,7 +287,8 @@ def _run(rules: Program, worth: Floats, *, integral: bool) -> _Relaxed | None:
     solution = solver.getSolution()
     values = np.array(solution.col_value, np.float64)
     reduced = np.zeros(0) if integral else np.array(solution.col_dual, np.float64)
-    return _Relaxed(values, -solver.getInfo().objective_function_value, reduced)
+    prices = np.zeros(0) if integral else np.array(solution.row_dual, np.float64)
+    return Relaxed(values, -solver.getInfo().objective_function_value, reduced, prices)
 
 
 def _model(rules: Program, worth: Floats, *, integral: bool) -> highspy.HighsLp:
