@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.cli.demo import AnswersFormat, write_demo
+from tests.bench.material import write
 from tests.bench.memory import Sampled, cut, proportional
 
 
@@ -57,13 +57,12 @@ def test_postgresql_counts_nothing(tmp_path: Path) -> None:
     assert counted == ("postgres", None)
 
 
-@pytest.mark.parametrize("kind", [AnswersFormat.CSV, AnswersFormat.NDJSON])
-def test_a_file_of_answers_is_cut_into_files_of_different_sheets(kind: AnswersFormat, tmp_path: Path) -> None:
-    whole = write_demo(tmp_path, 60, seed=1, answers_format=kind).answers
+def test_a_file_of_answers_is_cut_into_files_of_different_sheets(tmp_path: Path) -> None:
+    whole = write(tmp_path, sheets=300, items=40, seed=1).answers
     lines = whole.read_bytes().splitlines()
-    header = lines[:1] if kind is AnswersFormat.CSV else []
+    header = lines[:1]
 
-    first, second = cut(whole, [5_000, 15_000], has_header=bool(header))
+    first, second = cut(whole, [5_000, 15_000])
 
     rows = [part.read_bytes().splitlines() for part in (first, second)]
     assert rows[0] + rows[1][len(header) :] == lines[: len(rows[0]) + len(rows[1]) - len(header)]
@@ -79,6 +78,6 @@ def test_more_than_there_is_cannot_be_cut(tmp_path: Path) -> None:
     file = tmp_path / "answers.csv"
     file.write_text("a,b\n1,2\n")
 
-    with pytest.raises(AssertionError, match="too small"):
-        list(cut(file, [100], has_header=True))
+    with pytest.raises(AssertionError, match="too few sheets"):
+        list(cut(file, [100]))
     assert list(csv.reader(file.read_text().splitlines())) == [["a", "b"], ["1", "2"]]
