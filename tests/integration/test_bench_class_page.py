@@ -4,8 +4,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.e2e.harness import ROOT, environment
 
+pytestmark = pytest.mark.long
 TINY = ["--students", "3", "--competencies", "2", "--seconds", "0.6", "--modes", "embedded"]
 
 
