@@ -15,19 +15,21 @@ SAMPLER = Path(sys.executable).with_name("py-spy")
 SAMPLES_PER_SECOND = 200
 LEAST_SHARE = 0.02
 MOST_LINES = 14
-_OURS = ("services/", "shared/", "deploy/")
+_OURS = ("services/", "shared/")
+_FEWEST_SAMPLES = 50
 
 
 @contextmanager
 def sampled(platform: Platform, folder: Path) -> Iterator[dict[str, Path]]:
-    """Samples by part of the platform, in files of folded stacks that are complete when the block has ended."""
+    """Samples by process of the platform, in files of folded stacks that are complete when the block has ended."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Path] = {}
     samplers = []
     for part, process in meter.parts(platform):
         if "python" not in process.name() or part == "keeper":
             continue
-        file = found.setdefault(part, folder / f"{part.replace(' ', '-')}.folded")
+        name = f"{part}, process {process.pid}"
+        file = found[name] = folder / f"{name.replace(', ', '-').replace(' ', '-')}.folded"
         command = [str(SAMPLER), "record", "--pid", str(process.pid), "--rate", str(SAMPLES_PER_SECOND)]
         samplers.append(
             subprocess.Popen(
@@ -57,7 +59,7 @@ def told(part: str, file: Path) -> str:
         total += int(count)
         for frame in set(frames):
             inclusive[frame] += int(count)
-    if not total:
+    if total < _FEWEST_SAMPLES:
         return ""
     lines = [f"**{part}**, {total} samples", "", "| share | function |", "| ---: | --- |"]
     ours = [(frame, count) for frame, count in inclusive.most_common() if any(place in frame for place in _OURS)]
