@@ -143,7 +143,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until(lambda: of(home, "kafka") is not None)
+    wait_until(lambda: of(home, "keeper") is not None and any(one.name() == "java" for one in everything(home)))
     processes_before = everything(home)
 
     os.killpg(starting.pid, signal.SIGINT)
