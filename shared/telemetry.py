@@ -30,7 +30,7 @@ OUTBOX_WAITING = Gauge("trellis_outbox_unsent", "Envelopes the relay saw unsent 
 class _Logged(SpanExporter):
     """Spans as log lines, for those who keep no trace store."""
 
-    def export(self, spans: "list[ReadableSpan] | tuple[ReadableSpan, ...]") -> SpanExportResult:  # type: ignore[override]
+    def export(self, spans: "list[ReadableSpan] | tuple[ReadableSpan, ...]") -> SpanExportResult:  # type: ignore[override]  # lists come too
         log = structlog.get_logger("trace")
         for span in spans:
             spoken = span.get_span_context()

@@ -23,6 +23,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLSchema,
     GraphQLUnionType,
+    InlineFragmentNode,
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
@@ -138,9 +139,10 @@ class Reckoning:
                 self._walk(self._narrowed(fragment.type_condition.name.value, parent),
                            fragment.selection_set.selections, times, page, plan)  # fmt: skip
             else:
-                condition = getattr(node, "type_condition", None)
+                assert isinstance(node, InlineFragmentNode)
+                condition = node.type_condition
                 narrowed = self._narrowed(condition.name.value, parent) if condition else parent
-                self._walk(narrowed, node.selection_set.selections, times, page, plan)  # type: ignore[attr-defined]
+                self._walk(narrowed, node.selection_set.selections, times, page, plan)
 
     def _narrowed(self, name: str, parent: Composite) -> Composite:
         found = self._schema.get_type(name)

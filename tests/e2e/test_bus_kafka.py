@@ -275,7 +275,7 @@ async def test_a_client_that_hears_nothing_although_there_is_something_ends(kafk
 class DeafBus(KafkaBus):
     """Its client fetches nothing, as happens to aiokafka now and then."""
 
-    async def _hear_all(self, consumer, listener, hear) -> None:  # type: ignore[no-untyped-def]
+    async def _hear_all(self, consumer, listener, hear) -> None:  # type: ignore[no-untyped-def]  # as the client has it
         consumer.pause(*consumer.assignment())
         await super()._hear_all(consumer, listener, hear)
 

@@ -98,7 +98,7 @@ class KeyStore:
         """A page of a district's keys, by id; `within` only those for none but these schools."""
         page = select(ApiKey).where(col(ApiKey.district_id) == district, col(ApiKey.id) > (after or ""))
         if within is not None:
-            page = page.where(ApiKey.__table__.c.schools.contained_by(list(within)))  # type: ignore[attr-defined]
+            page = page.where(ApiKey.__table__.c.schools.contained_by(list(within)))  # type: ignore[attr-defined]  # SQLModel does not type it
         async with self._database.system() as tx:
             rows = await tx.session.scalars(page.order_by(col(ApiKey.id)).limit(first))
             return [_record(row) for row in rows]

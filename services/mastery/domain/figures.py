@@ -114,8 +114,8 @@ class Count:
         needed = len(self._places), len(self._competencies)
         if needed[0] > self._learners.shape[0] or needed[1] > self._learners.shape[1]:
             shape = tuple(
-                max(2 * now, wanted) if wanted > now else now
-                for now, wanted in zip(self._learners.shape, needed, strict=True)
+                max(2 * size, wanted) if wanted > size else size
+                for size, wanted in zip(self._learners.shape, needed, strict=True)
             )
             self._learners = _grown(self._learners, shape)
             self._in_need = _grown(self._in_need, shape)

@@ -113,7 +113,7 @@ class _Table:
 
     def __post_init__(self) -> None:
         published = self.before.learners.tolist()
-        self.said = [now == then for now, then in zip(self.learners, published, strict=True)]
+        self.said = [count == told for count, told in zip(self.learners, published, strict=True)]
         self.hidden = [0 < count < self.threshold for count in self.learners]
 
     def work(self) -> None:

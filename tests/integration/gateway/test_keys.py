@@ -73,7 +73,7 @@ class TestWithoutAKey:
             for fake in fakes:
                 headers = {"accept": "application/json"}
                 if fake is not None:
-                    headers["authorization"] = fake if isinstance(fake, bytes) else f"Bearer {fake}"  # type: ignore[assignment]
+                    headers["authorization"] = fake if isinstance(fake, bytes) else f"Bearer {fake}"  # type: ignore[assignment]  # bytes
                 answers.append(await gateway.http.request(method, path, headers=headers, content=b"{ broken"))
 
             assert {answer.status_code for answer in answers} == {401}, f"{method} {path}"

@@ -143,7 +143,7 @@ async def test_a_file_is_passed_on_while_it_comes(database: Database) -> None:
                 arrived.append(len(message.get("body", b"")))
                 return message
 
-            await self._app(scope, watched, send)  # type: ignore[arg-type]
+            await self._app(scope, watched, send)  # type: ignore[arg-type]  # an ASGI receive
 
     def watching(app: FastAPI) -> FastAPI:
         app.add_middleware(Watching)

@@ -58,7 +58,7 @@ async def imported(
 
 
 def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
-    return tuple(report["counts"][name] for name in ("added", "changed", "unchanged", "refused"))  # type: ignore[return-value]
+    return tuple(report["counts"][name] for name in ("added", "changed", "unchanged", "refused"))  # type: ignore[return-value]  # four
 
 
 async def competencies(mastery: MasteryService, *numbers: int, **more: Any) -> dict[str, contract.Competency]:

@@ -151,7 +151,7 @@ class TestANode:
         ],
     )
     async def test_is_found_again_by_its_id(self, asking: Graph, kind: str, name: str) -> None:
-        id_ = node_id(kind, an_id(NORTH, name))  # type: ignore[arg-type]
+        id_ = node_id(kind, an_id(NORTH, name))  # type: ignore[arg-type]  # any kind, from the parameters
 
         data = await asking.data("query ($id: ID!) { node(id: $id) { __typename id } }", {"id": id_})
 

@@ -174,7 +174,7 @@ async def test_a_node_needs_the_scope_of_its_kind(world: World, kind: str) -> No
     async with graph(world, {"nobody": a_caller(scopes=frozenset({"keys:admin"}))}) as asking:
         codes = await asking.codes(
             "query ($id: ID!) { node(id: $id) { id } }",
-            {"id": node_id(kind, an_id(NORTH, "x"))},  # type: ignore[arg-type]
+            {"id": node_id(kind, an_id(NORTH, "x"))},  # type: ignore[arg-type]  # any kind
             word="nobody",
         )
 
