@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Header, Request
 
-from shared import crash, telemetry
+from shared import crash, jobs, telemetry
 from shared.auth import Caller
 from shared.compute import ProcessDied
 from shared.db import Database, Transaction
@@ -22,7 +22,8 @@ from shared.inbox import is_transient
 _NET_SECONDS = 2.0
 _ABANDONED = timedelta(minutes=2)
 _UNFINISHED = ("staged", "validating", "merging")
-_BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
+_LOCK = 0x696D70
+"""Names the advisory lock; "imp"."""
 _MOST_DEATHS = 3  # of the computing process over one file: whatever kills it stands in the file
 _CHANGES_STATISTICS = 1 << 20  # bytes; what a smaller upload adds, PostgreSQL notices in time by itself
 
@@ -40,44 +41,23 @@ class Imports:
 
     async def work(self) -> None:
         """Until cancelled: take what is staged, oldest first. One worker per database, under an advisory lock."""
-        failures = 0
-        while True:
-            try:
-                await self._lead()
-            except Exception as wrong:
-                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
-                failures += 1
-                log.warning("imports wait", service=self._database.name, reason=repr(wrong)[:300], seconds=wait)
-                await asyncio.sleep(wait)
-            else:
-                failures = 0
+        await jobs.work(self._database, "imports", self._take, every_seconds=_NET_SECONDS, lock=_LOCK)
 
-    async def _lead(self) -> None:
-        woken = asyncio.Event()
-        connection = await self._database.raw()
-        try:
-            await connection.add_listener("imports", lambda *_: woken.set())
-            await connection.execute("SELECT pg_advisory_lock($1)", 0x696D70)
-            while True:
-                woken.clear()
-                row = await connection.fetchrow(
-                    """
-                    SELECT import_id, district_id FROM stage.queue
-                    WHERE ready AND kind = ANY ($1) ORDER BY number LIMIT 1
-                    """,
-                    list(self._importers),
-                )
-                if row is not None:
-                    await self._attempt(row["import_id"], row["district_id"])
-                    continue
-                await uploads.forget_abandoned(self._database, _ABANDONED)
-                try:
-                    async with asyncio.timeout(_NET_SECONDS):
-                        await woken.wait()
-                except TimeoutError:
-                    await connection.fetchval("SELECT 1")
-        finally:
-            connection.terminate()
+    async def _take(self) -> bool:
+        """Take the first import of the queue; whether there was one. When there is none, there is time to tidy."""
+        async with self._database.system() as tx:
+            row = await tx.fetchrow(
+                """
+                SELECT import_id, district_id FROM stage.queue
+                WHERE ready AND kind = ANY ($1) ORDER BY number LIMIT 1
+                """,
+                list(self._importers),
+            )
+        if row is None:
+            await uploads.forget_abandoned(self._database, _ABANDONED)
+            return False
+        await self._attempt(row["import_id"], row["district_id"])
+        return True
 
     async def _attempt(self, import_id: UUID, district: UUID) -> None:
         """Take one import forward; a mistake of ours in one must not hold up the others."""

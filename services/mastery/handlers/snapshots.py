@@ -14,7 +14,7 @@ from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.peers import Roster
 from services.mastery.store import snapshots
 from services.mastery.store.snapshots import Due
-from shared import crash
+from shared import crash, jobs
 from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.events import uuid7
@@ -42,31 +42,9 @@ class Snapshots:
 
     async def work(self) -> None:
         """Until cancelled: woken by who asks, and looking by itself every few seconds."""
-        failures = 0
-        while True:
-            try:
-                await self._watch()
-            except Exception as wrong:
-                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
-                failures += 1
-                log.warning("snapshots wait", reason=repr(wrong)[:300], seconds=wait)
-                await asyncio.sleep(wait)
-
-    async def _watch(self) -> None:
-        woken = asyncio.Event()
-        connection = await self._database.raw()
-        try:
-            await connection.add_listener("snapshots", lambda *_: woken.set())
-            while True:
-                woken.clear()
-                await self.take_due()
-                try:
-                    async with asyncio.timeout(_NET_SECONDS):
-                        await woken.wait()
-                except TimeoutError:
-                    await connection.fetchval("SELECT 1")
-        finally:
-            connection.terminate()
+        await jobs.work(
+            self._database, "snapshots", self.take_due, every_seconds=_NET_SECONDS, back_off_seconds=_BACK_OFF_SECONDS
+        )
 
     async def take_due(self) -> None:
         """Take every snapshot that is due; one that cannot be taken now must not hold up the others.

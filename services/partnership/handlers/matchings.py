@@ -4,7 +4,6 @@ Killed at any moment, the next start takes it up from the frozen inputs and prop
 while it is solved, it is begun again without.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,6 +21,7 @@ from services.partnership.store import programmes, proposals, willingness
 from services.partnership.store.matchings import Due, Matching
 from services.partnership.store.programmes import Kept
 from services.partnership.store.willingness import Declared
+from shared import jobs
 from shared.auth import Caller
 from shared.compute import Compute
 from shared.db import Database, Transaction
@@ -31,7 +31,6 @@ from shared.events_pb.trellis.events.partnership.v1 import partnership_pb2 as pb
 from shared.inbox import is_transient
 
 _NET_SECONDS = 2.0
-_BACK_OFF_SECONDS = (0.2, 1.0, 3.0, 10.0)
 _LATER = timedelta(seconds=5)
 _MOST_DEATHS = 3
 _UNDER_WAY = ("queued", "solving")
@@ -69,35 +68,16 @@ class Matcher:
 
     async def work(self) -> None:
         """Until cancelled: take what is due, oldest first. One worker per database, under an advisory lock."""
-        failures = 0
-        while True:
-            try:
-                await self._lead()
-            except Exception as wrong:
-                wait = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
-                failures += 1
-                log.warning("matchings wait", reason=repr(wrong)[:300], seconds=wait)
-                await asyncio.sleep(wait)
+        await jobs.work(self._database, "matchings", self._take, every_seconds=_NET_SECONDS, lock=_LOCK)
 
-    async def _lead(self) -> None:
-        woken = asyncio.Event()
-        connection = await self._database.raw()
-        try:
-            await connection.add_listener("matchings", lambda *_: woken.set())
-            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-            while True:
-                woken.clear()
-                due = await store.next_due(connection)
-                if due is not None:
-                    await self.advance(due)
-                    continue
-                try:
-                    async with asyncio.timeout(_NET_SECONDS):
-                        await woken.wait()
-                except TimeoutError:
-                    await connection.fetchval("SELECT 1")
-        finally:
-            connection.terminate()
+    async def _take(self) -> bool:
+        """Take the matching that has waited longest; whether there was one."""
+        async with self._database.system() as tx:
+            due = await store.next_due(tx)
+        if due is None:
+            return False
+        await self.advance(due)
+        return True
 
     async def advance(self, due: Due) -> None:
         """Take one matching to its end, or put it off; a mistake of ours is said and ends it."""

@@ -147,9 +147,9 @@ async def forget(tx: Transaction, id_: UUID) -> None:
     await tx.run("DELETE FROM stage.matchings_due WHERE matching_id = $1", id_)
 
 
-async def next_due(connection: "asyncpg.Connection[asyncpg.Record]") -> Due | None:
+async def next_due(tx: Transaction) -> Due | None:
     """The matching that has waited longest."""
-    row = await connection.fetchrow(
+    row = await tx.fetchrow(
         """
         SELECT matching_id, district_id FROM stage.matchings_due WHERE due_at <= now()
         ORDER BY due_at, matching_id LIMIT 1

@@ -206,11 +206,8 @@ class PartnershipService:
         return Matcher(self.database, self.roster, self.mastery, solve=solve)
 
     async def due(self) -> matchings.Due | None:
-        connection = await self.database.raw()
-        try:
-            return await matchings.next_due(connection)
-        finally:
-            await connection.close()
+        async with self.database.system() as tx:
+            return await matchings.next_due(tx)
 
     async def matched(self, programme: UUID, district: UUID = DISTRICT) -> dict[str, Any]:
         """Ask for a matching and take it to its end."""
