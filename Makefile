@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching studies study check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -26,6 +26,18 @@ $(VENV)/.run: $(VENV)/.uv requirements.lock pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)-peers/.done: $(VENV)/.uv tests/bench/peers.lock
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-peers
+	$(BIN)/uv pip install -q --python $(VENV)-peers/bin/python --require-hashes -r tests/bench/peers.lock
+	@touch $@
+
+# pyBKT's wheel is pure Python and some 800 times slower: built from source, with a C++ compiler
+$(VENV)-pybkt/.done: $(VENV)/.uv tests/bench/pybkt-build.lock tests/bench/pybkt.lock
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)-pybkt
+	$(BIN)/uv pip install -q --python $(VENV)-pybkt/bin/python --require-hashes -r tests/bench/pybkt-build.lock
+	$(BIN)/uv pip install -q --python $(VENV)-pybkt/bin/python --require-hashes --no-binary pybkt --no-build-isolation -r tests/bench/pybkt.lock
 	@touch $@
 
 setup: $(VENV)/.run ## Make the environment for running, from the hash-pinned lock
@@ -77,6 +89,21 @@ bench-class-page: setup-dev ## Measure the class page against stock Strawberry (
 bench-memory: setup-dev ## Measure the platform's memory, at rest and while answers are loaded (STUDENTS= MEGABYTES="100 300")
 	$(BIN)/python -m tests.bench.memory --students $(or $(STUDENTS),2000) --megabytes $(or $(MEGABYTES),100 300)
 
+bench-irt: setup-dev $(VENV)-peers/.done ## Measure calibration and scoring against mirt, girth and catsim (STUDENTS= ONLY=)
+	$(BIN)/python -m tests.bench.irt --peers $(VENV)-peers/bin/python $(if $(STUDENTS),--students $(STUDENTS)) $(if $(ONLY),--only $(ONLY))
+
+bench-trace: setup-dev $(VENV)-pybkt/.done ## Measure knowledge tracing against pyBKT built from source (DATA=../shared/data/kt)
+	$(BIN)/python -m tests.bench.trace --peers $(VENV)-pybkt/bin/python --data $(or $(DATA),../shared/data/kt)
+
+bench-matching: setup-dev $(VENV)-peers/.done ## Measure matching against HiGHS alone and OR-tools (SEEDS=)
+	$(BIN)/python -m tests.bench.matching --peers $(VENV)-peers/bin/python --seeds $(or $(SEEDS),10)
+
+studies: setup-dev ## Run every study at its full size and write docs/studies/
+	for one in tests/studies/[a-z]*.py; do $(BIN)/python -m tests.studies.$$(basename $$one .py) || exit 1; done
+
+study: setup-dev ## Run one study and write its page (NAME=recovery)
+	$(BIN)/python -m tests.studies.$(NAME)
+
 check: setup-dev ## Format, lint, types, boundaries, proto, schema, containers: nothing is written
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -102,6 +129,8 @@ lock: ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header requirements-build.in -o requirements-build.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for one in peers pybkt-build pybkt; do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header tests/bench/$$one.in -o tests/bench/$$one.lock || exit 1; done
 
 clean: ## Remove the environment and everything generated
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-pybkt build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
