@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.assessment.domain.attempts import fact_ids
-from services.assessment.domain.forms import Administration, Form, Item, Model, Purpose
-from services.assessment.domain.irt import ENGINE_VERSION, NOT_PRESENTED, Codes
+from services.assessment.domain.forms import Administration, Form, Item, Purpose
+from services.assessment.domain.irt import NOT_PRESENTED, Codes, Model
+from services.assessment.domain.irt.ability import ENGINE_VERSION
 from services.assessment.domain.sheets import WITHDRAWAL, Ints, Sheets
 from shared.errors import Invalid
 from shared.events import uuid7

@@ -12,22 +12,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
+from services.assessment.domain.irt.models import Model, Parameters
+
 FORMAT = "trellis-forms/1"
-
-
-class Model(StrEnum):
-    """Item response models, in the logistic metric a(θ − b), D = 1."""
-
-    RASCH = "rasch"
-    ONE_PL = "1pl"
-    TWO_PL = "2pl"
-    THREE_PL = "3pl"
-    GRM = "grm"
-    PCM = "pcm"
-    GPCM = "gpcm"
-
-
-DICHOTOMOUS = frozenset({Model.RASCH, Model.ONE_PL, Model.TWO_PL, Model.THREE_PL})
 
 
 class Purpose(StrEnum):
@@ -36,16 +23,6 @@ class Purpose(StrEnum):
     DIAGNOSTIC = "diagnostic"
     FORMATIVE = "formative"
     SUMMATIVE = "summative"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """An item's parameters: slope `a` per logit, thresholds `b` in logits (one per step), lower asymptote `c`."""
-
-    model: Model
-    b: tuple[float, ...]
-    a: float = 1.0
-    c: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

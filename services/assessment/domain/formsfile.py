@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
-from services.assessment.domain.forms import DICHOTOMOUS, FORMAT, Administration, Form, Item, Model, Parameters, Purpose
-from services.assessment.domain.irt import HIGHEST_SCORE
+from services.assessment.domain.forms import FORMAT, Administration, Form, Item, Purpose
+from services.assessment.domain.irt import DICHOTOMOUS, HIGHEST_SCORE, Model, Parameters
 from services.assessment.domain.locations import lines, pointer
 from services.assessment.domain.problems import Problem, shown
 from services.assessment.domain.scoring import SPECIAL

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.assessment.domain import irt
 from services.assessment.domain.forms import Form, Item
-from services.assessment.domain.irt import HIGHEST_SCORE, NOT_PRESENTED, NOT_REACHED, OMITTED, Codes, Floats
+from services.assessment.domain.irt import HIGHEST_SCORE, NOT_PRESENTED, NOT_REACHED, OMITTED, Codes, ability
+from services.assessment.domain.irt.models import Floats
 
 NOT_ALLOWED = 252
 """Never stored: marks a response that the item does not allow."""
@@ -80,7 +80,7 @@ class Results:
 
 def results(form: Form, scores: Codes) -> Results:
     """Raw scores and abilities of students who took one form; scores (students, items)."""
-    theta, error = irt.abilities(scores, [item.parameters for item in form.items])
+    theta, error = ability.abilities(scores, [item.parameters for item in form.items])
     return Results(raw=raw_scores(scores), maximum=maxima(scores, form.items), theta=theta, standard_error=error)
 
 

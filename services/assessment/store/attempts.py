@@ -10,7 +10,8 @@ from uuid import UUID
 import numpy as np
 
 from services.assessment.domain.forms import Purpose
-from services.assessment.domain.irt import ENGINE_VERSION, Codes
+from services.assessment.domain.irt import Codes
+from services.assessment.domain.irt.ability import ENGINE_VERSION
 from services.assessment.domain.sheets import SHEET, Ids, Ints, Sheets, cut
 from services.assessment.store import copying
 from shared.db import Transaction

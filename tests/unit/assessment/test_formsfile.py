@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from services.assessment.domain import forms, formsfile
-from services.assessment.domain.forms import Model
+from services.assessment.domain.irt import Model
 from tests.unit.assessment.examples import ADD, COUNT, DELETE, FORMS, forms_file
 
 ROOT = Path(__file__).parents[3]

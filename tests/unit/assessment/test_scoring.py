@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain import scoring
-from services.assessment.domain.forms import Form, Item, Model, Parameters
+from services.assessment.domain.forms import Form, Item
+from services.assessment.domain.irt import Model, Parameters
 from services.assessment.domain.scoring import NOT_ALLOWED
 
 CHOICE = Item("choice", 1, ("c",), key=(("B", 1),), options=("A", "B", "C", "D"))

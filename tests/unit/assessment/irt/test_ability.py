@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.assessment.domain import irt
-from services.assessment.domain.forms import Model, Parameters
-from services.assessment.domain.irt import NOT_PRESENTED, NOT_REACHED, OMITTED
+from services.assessment.domain.irt import NOT_PRESENTED, NOT_REACHED, OMITTED, Model, Parameters, ability
+from services.assessment.domain.irt.models import log_probabilities
 
-GOLDEN = Path(__file__).parents[3].parent / "shared" / "data" / "golden" / "LSAT6_2PL.json"
+GOLDEN = Path(__file__).parents[4].parent / "shared" / "data" / "golden" / "LSAT6_2PL.json"
 
 slopes = st.floats(0.2, 4)
 thresholds = st.floats(-6, 6)
@@ -71,7 +70,7 @@ def plain_ability(items: list[Parameters | None], scores: list[int]) -> tuple[fl
 
 @given(parameters(), st.floats(-8, 8))
 def test_the_scores_of_an_item_share_one_probability(item: Parameters, theta: float) -> None:
-    found = np.exp(irt.log_probabilities(item, np.array([theta])))[:, 0]
+    found = np.exp(log_probabilities(item, np.array([theta])))[:, 0]
 
     assert math.fsum(found) == pytest.approx(1, abs=1e-12)
     for score, probability in enumerate(found):
@@ -82,7 +81,7 @@ def test_the_scores_of_an_item_share_one_probability(item: Parameters, theta: fl
 def test_abilities_equal_plain_loops(case: tuple[list[Parameters | None], list[list[int]]]) -> None:
     items, sheets = case
 
-    theta, error = irt.abilities(np.array(sheets, dtype=np.uint8), items)
+    theta, error = ability.abilities(np.array(sheets, dtype=np.uint8), items)
 
     for row, scores in enumerate(sheets):
         expected = plain_ability(items, scores)
@@ -99,12 +98,12 @@ def test_a_student_s_estimate_has_the_same_bits_whoever_else_is_in_the_batch(
     case: tuple[list[Parameters | None], list[list[int]]],
 ) -> None:
     items, sheets = case
-    crowd = np.array(sheets * (irt.BATCH // len(sheets) + 2), dtype=np.uint8)
+    crowd = np.array(sheets * (ability.BATCH // len(sheets) + 2), dtype=np.uint8)
 
-    together = irt.abilities(crowd, items)
+    together = ability.abilities(crowd, items)
 
     for row, scores in enumerate(sheets):
-        alone = irt.abilities(np.array([scores], dtype=np.uint8), items)
+        alone = ability.abilities(np.array([scores], dtype=np.uint8), items)
         for estimate in (0, 1):
             copies = together[estimate][row :: len(sheets)]
             assert {value.tobytes() for value in copies} == {alone[estimate][0].tobytes()}
@@ -117,7 +116,7 @@ def test_a_higher_score_never_lowers_ability(items: list[Parameters], data: st.D
     better = list(scores)
     better[raised] = min(scores[raised] + 1, len(items[raised].b))
 
-    theta, _ = irt.abilities(np.array([scores, better], dtype=np.uint8), items)
+    theta, _ = ability.abilities(np.array([scores, better], dtype=np.uint8), items)
 
     assert theta[1] >= theta[0] - 1e-12
 
@@ -125,7 +124,7 @@ def test_a_higher_score_never_lowers_ability(items: list[Parameters], data: st.D
 def test_nothing_underflows_far_from_the_items() -> None:
     items = [Parameters(Model.GRM, (18.0, 18.5, 19.0), 10.0), Parameters(Model.TWO_PL, (-20.0,), 10.0)] * 20
 
-    theta, error = irt.abilities(np.array([[2, 0] * 20], dtype=np.uint8), items)
+    theta, error = ability.abilities(np.array([[2, 0] * 20], dtype=np.uint8), items)
 
     assert np.isfinite(theta).all()
     assert np.isfinite(error).all()
@@ -134,7 +133,7 @@ def test_nothing_underflows_far_from_the_items() -> None:
 def test_without_answers_there_is_no_ability() -> None:
     items = [Parameters(Model.RASCH, (0.0,)), None]
 
-    theta, error = irt.abilities(np.array([[NOT_REACHED, 1], [NOT_PRESENTED, 0]], dtype=np.uint8), items)
+    theta, error = ability.abilities(np.array([[NOT_REACHED, 1], [NOT_PRESENTED, 0]], dtype=np.uint8), items)
 
     assert np.isnan(theta).all()
     assert np.isnan(error).all()
@@ -144,7 +143,7 @@ def test_omitted_counts_as_wrong_and_not_reached_not_at_all() -> None:
     items = [Parameters(Model.RASCH, (0.0,)), Parameters(Model.RASCH, (0.5,))]
     sheets = np.array([[1, 0], [1, OMITTED], [1, NOT_REACHED], [1, NOT_PRESENTED]], dtype=np.uint8)
 
-    theta, _ = irt.abilities(sheets, items)
+    theta, _ = ability.abilities(sheets, items)
 
     assert theta[0] == theta[1]
     assert theta[2] == theta[3]
@@ -159,7 +158,7 @@ def test_lsat6_abilities_are_those_that_mirt_finds() -> None:
     found = golden["scores"]["EAP"]
     patterns = np.array([found[name] for name in golden["items"]], dtype=np.uint8).T
 
-    theta, error = irt.abilities(np.ascontiguousarray(patterns), items)
+    theta, error = ability.abilities(np.ascontiguousarray(patterns), items)
 
     assert len(theta) == 30
     np.testing.assert_allclose(theta, found["F1"], atol=1e-3)

@@ -1,4 +1,4 @@
-"""Item response theory: how likely each score is at each ability, and what ability a pattern of scores speaks for.
+"""What ability a pattern of scores speaks for.
 
 Abilities are in logits (D = 1). The prior is the standard normal on 61 equally spaced nodes from −6 to 6, each node's
 weight proportional to the density, so the estimates are the expected a posteriori of Bock & Mislevy (1982,
@@ -12,80 +12,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.assessment.domain.forms import DICHOTOMOUS, Model, Parameters
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.uint8]
+from services.assessment.domain.irt.models import Floats, Parameters, log_probabilities
+from services.assessment.domain.irt.quadrature import log_normal_weights
+from services.assessment.domain.irt.responses import NOT_PRESENTED, NOT_REACHED, OMITTED, Codes
 
 ENGINE_VERSION = "eap-1:61n6"
-NOT_REACHED, OMITTED, NOT_PRESENTED = 253, 254, 255
-HIGHEST_SCORE = 250
 BATCH = 512  # students at a time: 512 × 61 float64 stay in the second-level cache
 
 NODES: Floats = np.arange(-30, 31, dtype=np.float64) / 5
 """Where the posterior is evaluated, shape (61,), logits."""
 
 
-def _log_prior() -> Floats:
-    logs = -0.5 * NODES * NODES
-    return np.asarray(logs - np.log(np.exp(logs).sum()), dtype=np.float64)
-
-
-LOG_PRIOR: Floats = _log_prior()
+LOG_PRIOR: Floats = log_normal_weights(NODES)
 """Log of the nodes' prior weights, shape (61,); the weights sum to 1."""
-
-
-def _log_logistic(z: Floats) -> Floats:
-    """log 1/(1 + e^−z), exact in both tails."""
-    return np.asarray(-np.logaddexp(0.0, -z), dtype=np.float64)
-
-
-def log_probabilities(parameters: Parameters, theta: Floats = NODES) -> Floats:
-    """Log-probability of each score 0..m at each ability; shape (m + 1, len(theta)), columns sum to 1 as probabilities.
-
-    The differences and quotients of the textbook formulas are taken in logarithms, so that no probability
-    underflows however far an item is from the ability.
-    """
-    if parameters.model in DICHOTOMOUS:
-        return _dichotomous(parameters, theta)
-    if parameters.model is Model.GRM:
-        return _graded(parameters, theta)
-    return _partial_credit(parameters, theta)
-
-
-def _dichotomous(parameters: Parameters, theta: Floats) -> Floats:
-    """P(1) = c + (1 − c)/(1 + exp(−a(θ − b))): Rasch (1960) and Birnbaum (1968), 1- to 3-parameter logistic."""
-    z = parameters.a * (theta - parameters.b[0])
-    right = _log_logistic(z)
-    wrong = _log_logistic(-z)
-    if parameters.c > 0:
-        learned = np.log1p(-parameters.c)
-        right = np.logaddexp(np.log(parameters.c), learned + right)
-        wrong = learned + wrong
-    return np.stack([wrong, right])
-
-
-def _graded(parameters: Parameters, theta: Floats) -> Floats:
-    """P(X ≥ k) = 1/(1 + exp(−a(θ − b_k))), Samejima (1969); b strictly increasing.
-
-    With x = a(θ − b_k) > y = a(θ − b_{k+1}) the difference of two logistics is
-    σ(x) − σ(y) = σ(x) σ(−y) (1 − e^{y − x}): a product, so its logarithm is exact.
-    """
-    steps = parameters.a * (theta[np.newaxis, :] - np.array(parameters.b)[:, np.newaxis])
-    at_least = _log_logistic(steps)
-    below = _log_logistic(-steps)
-    gaps = np.log(-np.expm1(-parameters.a * np.diff(np.array(parameters.b))))[:, np.newaxis]
-    between = at_least[:-1] + below[1:] + gaps
-    return np.concatenate([below[:1], between, at_least[-1:]])
-
-
-def _partial_credit(parameters: Parameters, theta: Floats) -> Floats:
-    """P(X = k) ∝ exp Σ_{j ≤ k} a(θ − b_j): Masters (1982) with a = 1, Muraki (1992) in general."""
-    steps = parameters.a * (theta[np.newaxis, :] - np.array(parameters.b)[:, np.newaxis])
-    exponents = np.concatenate([np.zeros((1, len(theta))), np.cumsum(steps, axis=0)])
-    return np.asarray(exponents - np.logaddexp.reduce(exponents, axis=0), dtype=np.float64)
 
 
 @lru_cache(maxsize=8192)
@@ -94,7 +34,7 @@ def _rows(parameters: Parameters) -> tuple[Codes, Floats]:
 
     Omitted counts as score 0; not reached and not presented find the last row, which is zero and adds nothing.
     """
-    table = log_probabilities(parameters)
+    table = log_probabilities(parameters, NODES)
     row = np.full(256, len(table), dtype=np.uint8)
     row[: len(table)] = np.arange(len(table))
     row[OMITTED] = 0

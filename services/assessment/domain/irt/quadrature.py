@@ -1,0 +1,18 @@
+"""Where posteriors are evaluated: equally spaced nodes, each with the weight of a normal density."""
+
+import numpy as np
+
+from services.assessment.domain.irt.models import Floats
+
+
+def equally_spaced(nodes: int, mean: float = 0.0, sd: float = 1.0, reach: float = 6.0) -> Floats:
+    """An odd number of nodes from mean − reach·sd to mean + reach·sd, shape (nodes,), logits."""
+    half = nodes // 2
+    return np.asarray(mean + sd * reach * np.arange(-half, half + 1, dtype=np.float64) / half, dtype=np.float64)
+
+
+def log_normal_weights(nodes: Floats, mean: float = 0.0, sd: float = 1.0) -> Floats:
+    """Log of the nodes' weights, proportional to the normal density and of sum 1; shape (nodes,)."""
+    away = (nodes - mean) / sd
+    logs = -0.5 * away * away
+    return np.asarray(logs - np.log(np.exp(logs).sum()), dtype=np.float64)

@@ -1,0 +1,48 @@
+"""Responses of many students: how they are kept, dense or as lists of entries, and what a missing one counts as."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+
+NOT_REACHED, OMITTED, NOT_PRESENTED = 253, 254, 255
+HIGHEST_SCORE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Every student's response to every item: codes (students, items), 0..m the category, 255 not presented."""
+
+    codes: Codes
+
+    @property
+    def students(self) -> int:
+        """How many students there are."""
+        return int(self.codes.shape[0])
+
+    @property
+    def width(self) -> int:
+        """How many items there are."""
+        return int(self.codes.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Only what was presented: student s answered items[k] with scores[k] for bounds[s] <= k < bounds[s + 1].
+
+    `bounds` (students + 1,) int64, `items` (entries,) int32, `scores` (entries,) uint8; `width` says how many items
+    there are. A score of 255 is not presented, as in the dense form.
+    """
+
+    bounds: Indices
+    items: NDArray[np.int32]
+    scores: Codes
+    width: int
+
+    @property
+    def students(self) -> int:
+        """How many students there are."""
+        return len(self.bounds) - 1
