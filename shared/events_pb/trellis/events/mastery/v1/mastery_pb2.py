@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'trellis/events/mastery/v1/mastery.proto\x12\x19trellis.events.mastery.v1\"C\n\x0eMasteryChanged\x12\x31\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\".trellis.events.mastery.v1.Learner\"\x83\x01\n\x07Learner\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ompetencies\x18\x03 \x03(\x0c\x12\x15\n\rprobabilities\x18\x04 \x03(\x01\x12\x17\n\x0f\x65vidence_counts\x18\x05 \x03(\r\x12\x15\n\rmodel_version\x18\x06 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'trellis/events/mastery/v1/mastery.proto\x12\x19trellis.events.mastery.v1\"C\n\x0eMasteryChanged\x12\x31\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\".trellis.events.mastery.v1.Learner\"\xa3\x01\n\x07Learner\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ompetencies\x18\x03 \x03(\x0c\x12\x15\n\rprobabilities\x18\x04 \x03(\x01\x12\x17\n\x0f\x65vidence_counts\x18\x05 \x03(\r\x12\x15\n\rmodel_version\x18\x06 \x01(\t\x12\x0e\n\x06lowers\x18\x07 \x03(\x01\x12\x0e\n\x06uppers\x18\x08 \x03(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MASTERYCHANGED']._serialized_start=70
   _globals['_MASTERYCHANGED']._serialized_end=137
   _globals['_LEARNER']._serialized_start=140
-  _globals['_LEARNER']._serialized_end=271
+  _globals['_LEARNER']._serialized_end=303
 # @@protoc_insertion_point(module_scope)

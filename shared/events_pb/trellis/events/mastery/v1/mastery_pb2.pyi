@@ -46,7 +46,9 @@ Global___MasteryChanged: _TypeAlias = MasteryChanged  # noqa: Y015
 
 @_typing.final
 class Learner(_message.Message):
-    """The three lists are parallel."""
+    """The five lists are parallel. A probability lies between its lower and its upper bound: the least and the most it
+    could be, as far as the model's parameters are known.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -56,6 +58,8 @@ class Learner(_message.Message):
     PROBABILITIES_FIELD_NUMBER: _builtins.int
     EVIDENCE_COUNTS_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    LOWERS_FIELD_NUMBER: _builtins.int
+    UPPERS_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     student: _builtins.bytes
     model_version: _builtins.str
@@ -65,6 +69,10 @@ class Learner(_message.Message):
     def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
     @_builtins.property
     def evidence_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def lowers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    @_builtins.property
+    def uppers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
     def __init__(
         self,
         *,
@@ -74,10 +82,12 @@ class Learner(_message.Message):
         probabilities: _abc.Iterable[_builtins.float] | None = ...,
         evidence_counts: _abc.Iterable[_builtins.int] | None = ...,
         model_version: _builtins.str = ...,
+        lowers: _abc.Iterable[_builtins.float] | None = ...,
+        uppers: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["competencies", b"competencies", "evidence_counts", b"evidence_counts", "id", b"id", "model_version", b"model_version", "probabilities", b"probabilities", "student", b"student"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["competencies", b"competencies", "evidence_counts", b"evidence_counts", "id", b"id", "lowers", b"lowers", "model_version", b"model_version", "probabilities", b"probabilities", "student", b"student", "uppers", b"uppers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
