@@ -1,0 +1,30 @@
+"""The two kernels of measurement: numpy, which every process has, and compiled, which costs memory and is faster."""
+
+from typing import Literal, Protocol
+
+from services.assessment.domain.irt import plain
+from services.assessment.domain.irt.packing import Packed
+from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables
+
+Name = Literal["numpy", "compiled"]
+
+
+class Kernel(Protocol):
+    """What both kernels do; VERSION is how a score names the one it was computed with."""
+
+    VERSION: str
+
+    def moments(self, packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
+        """Posterior mean, standard deviation and log marginal likelihood of every student."""
+
+    def expected(self, packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
+        """Expected counts of scores at the nodes, mass of the groups and log-likelihood over all students."""
+
+
+def kernel(name: Name) -> Kernel:
+    """The kernel of that name; the compiled one is only loaded here."""
+    if name == "compiled":
+        from services.assessment.domain.irt import compiled  # here only: numba is 100 MB that few processes need
+
+        return compiled
+    return plain
