@@ -65,10 +65,11 @@ class MantelHaenszel:
     """Each item's comparison; all arrays (items,), NaN only where `reasons` says why.
 
     `delta` and its `se` on the ETS scale, `alpha` the odds ratio, `chi2` with one degree of freedom and its `p`;
-    `smd` the standardised mean difference in points of the item and `standardised_p` difference in proportion
-    of maximum (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the items left out of the matching
-    score, by position; `rounds` how often the score was made anew; `converged` whether the last set is the one
-    before it (it is not when sets alternate, or when every item is flagged and none is left to match by); `thin` whether the groups are smaller than Zieky (1993) recommends (100 and 500 together).
+    `smd` the standardised mean difference in points of the item, `standardised_p` in proportion of its maximum
+    (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the items left out of the matching score, by position;
+    `rounds` how often the score was made anew; `converged` whether the last set is the one before it (it is not when
+    sets alternate, or when every item is flagged and none is left to match by); `thin` whether the groups are smaller
+    than Zieky (1993) recommends: 100 each and 500 together.
     """
 
     delta: Floats
@@ -106,7 +107,7 @@ def mantel_haenszel(
     counter: Counter = matched_counts,
     smallest_group: int = 10,
 ) -> MantelHaenszel:
-    """Mantel-Haenszel differential item functioning of every item; scores (students, items), focal (students,) booleans.
+    """Mantel-Haenszel differential item functioning of every item; scores (students, items), focal (students,) truth.
 
     An item that all students answer alike, or that only one group was presented, has no comparison: its numbers
     are NaN and its reason says so. Raises `GroupTooSmall`, `NothingToMatch` and `UnreadableScores` of `strata`.

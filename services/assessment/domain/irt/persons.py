@@ -17,11 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.assessment.domain.irt.models import Floats, Parameters, log_probabilities
-from services.assessment.domain.irt.residuals import Latent, Residuals, batches, checked
+from services.assessment.domain.irt.meansquares import Sums, mean_squares
+from services.assessment.domain.irt.residuals import Latent, batches, checked
 from services.assessment.domain.irt.responses import HIGHEST_SCORE, Codes
-
-WIDEST = 1.4142
-"""A mean square's standard deviation counts as at most this in the cube-root transformation (as R mirt has it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,6 @@ class PersonFit:
     answered: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class MeanSquares:
-    """Infit and outfit mean squares with their standardised (Wilson-Hilferty) values."""
-
-    infit: Floats
-    outfit: Floats
-    z_infit: Floats
-    z_outfit: Floats
-
-
 def person_fit(
     codes: Codes,
     items: Sequence[Parameters],
@@ -61,7 +49,7 @@ def person_fit(
     codes = checked(codes, items, names)
     made = np.empty((6, len(codes)))
     for part, ability, found in batches(codes, items, latent or Latent(), theta):
-        squares = mean_squares([Sums.over(found, axis=1)])
+        squares = mean_squares(Sums.over(found, axis=1))
         made[0, part] = _lz(codes[part], items, ability)
         made[1:5, part] = squares.infit, squares.outfit, squares.z_infit, squares.z_outfit
         made[5, part] = found.present.sum(axis=1)
@@ -83,50 +71,3 @@ def _lz(codes: Codes, items: Sequence[Parameters], theta: Floats) -> Floats:
         variance += np.where(present, (chances * (logs - mean) ** 2).sum(axis=0), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(surprise / np.sqrt(variance), dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What mean squares are made of, summed over students (of an item) or over items (of a student)."""
-
-    squares: Floats
-    standardised: Floats
-    variance: Floats
-    kurtosis: Floats
-    excess: Floats
-    number: Floats
-
-    @classmethod
-    def over(cls, found: Residuals, axis: int) -> "Sums":
-        """Sums of a batch along one axis: 0 for items, 1 for students."""
-        square = found.residual**2
-        weight = np.where(found.present, found.variance, 1.0)
-        return cls(
-            squares=square.sum(axis=axis),
-            standardised=(square / weight).sum(axis=axis),
-            variance=found.variance.sum(axis=axis),
-            kurtosis=(found.fourth / weight**2).sum(axis=axis),
-            excess=(found.fourth - found.variance**2).sum(axis=axis),
-            number=found.present.sum(axis=axis).astype(np.float64),
-        )
-
-
-def mean_squares(parts: Sequence[Sums]) -> MeanSquares:
-    """Outfit Σ (r²/W)/n, infit Σ r²/Σ W; standardised (v^⅓ − 1)·3/q + q/3 with q the standard deviation of v.
-
-    q² is Σ C/W²/n² − 1/n for outfit and Σ (C − W²)/(Σ W)² for infit.
-    """
-    squares, standardised, variance, kurtosis, excess, number = (
-        np.asarray(np.sum([getattr(part, name) for part in parts], axis=0), dtype=np.float64)
-        for name in ("squares", "standardised", "variance", "kurtosis", "excess", "number")
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        outfit, infit = standardised / number, squares / variance
-        spread_out = np.sqrt(np.maximum(kurtosis / number**2 - 1 / number, 0))
-        spread_in = np.sqrt(np.maximum(excess / variance**2, 0))
-        return MeanSquares(infit, outfit, _standardised(infit, spread_in), _standardised(outfit, spread_out))
-
-
-def _standardised(mean_square: Floats, spread: Floats) -> Floats:
-    q = np.minimum(spread, WIDEST)
-    return np.asarray((np.cbrt(mean_square) - 1) * (3 / q) + q / 3, dtype=np.float64)
