@@ -5,7 +5,7 @@ recognised by its header. An empty cell or `NA` is an item that was not presente
 scores in order. Nothing is guessed: whatever is no score is refused with its line and column.
 """
 
-from deploy.cli.irt.files.answers import NOT_PRESENTED, Entries, Grouping, ResponseFile
+from deploy.cli.irt.files.answers import Grouping, ResponseFile
 from deploy.cli.irt.files.reading import read_responses
 
-__all__ = ["NOT_PRESENTED", "Entries", "Grouping", "ResponseFile", "read_responses"]
+__all__ = ["Grouping", "ResponseFile", "read_responses"]

@@ -8,24 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.cli.refusal import Refused
+from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Responses, Sparse
 
-Codes = NDArray[np.uint8]
-Places = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-NOT_PRESENTED = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Answers of a sparse design, student after student: those of student s are `bounds[s]` to `bounds[s + 1]`."""
-
-    bounds: Places
-    """Shape (students + 1,)."""
-    items: NDArray[np.int32]
-    """Positions of the items, shape (answers,), rising within a student."""
-    scores: Codes
-    """Category of each answer, shape (answers,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,7 @@ class ResponseFile:
     categories: tuple[tuple[int, ...], ...]
     """The scores that the indices stand for, per item, rising."""
     dense: Codes | None
-    entries: Entries | None
+    entries: Sparse | None
     students: tuple[str, ...] | None
     """Identifiers in row order, when the file has them."""
     grouping: Grouping | None
@@ -80,6 +65,14 @@ class ResponseFile:
     def name_of(self, student: int) -> str:
         """The student's identifier, or the row number from 1."""
         return self.students[student] if self.students else str(student + 1)
+
+    @property
+    def responses(self) -> Responses | Sparse:
+        """The answers as the domain takes them."""
+        if self.dense is not None:
+            return Responses(self.dense)
+        assert self.entries is not None
+        return self.entries
 
     def rows(self) -> Codes:
         """The whole matrix (students, items); only for methods that need it."""
@@ -111,7 +104,7 @@ class ResponseFile:
             for position in range(len(self.items)):
                 np.take(codes[position], self.dense[:, position], out=dense[:, position])  # type: ignore[index]  # dense is there
         if entries is not None:
-            entries = Entries(entries.bounds, entries.items, codes[entries.items, entries.scores])
+            entries = Sparse(entries.bounds, entries.items, codes[entries.items, entries.scores], entries.width)
         return ResponseFile(
             self.path, self.items, tuple(targets), dense, entries, self.students, self.grouping, self.seconds,
             self.place_of,

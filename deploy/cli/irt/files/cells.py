@@ -7,10 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deploy.cli.irt.files.answers import NOT_PRESENTED
+from services.assessment.domain.irt.responses import HIGHEST_SCORE, NOT_PRESENTED
 
-HIGHEST = 250
-"""The highest score of an item; the codes above it have other meanings."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MISSING = ("", "NA")
 
@@ -48,8 +46,8 @@ def score_of(value: object) -> int | None:
         raise ValueError(f"{_shown(value)} is no score")
     if number != int(number):
         raise ValueError(f"{_shown(value)} is no whole number")
-    if not 0 <= number <= HIGHEST:
-        raise ValueError(f"{_shown(value)} is out of range: scores are whole numbers from 0 to {HIGHEST}")
+    if not 0 <= number <= HIGHEST_SCORE:
+        raise ValueError(f"{_shown(value)} is out of range: scores are whole numbers from 0 to {HIGHEST_SCORE}")
     return int(number)
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deploy.cli.irt.files.answers import NOT_PRESENTED, Codes, Entries, Floats, Grouping, ResponseFile
+from deploy.cli.irt.files.answers import Floats, Grouping, ResponseFile
 from deploy.cli.irt.files.cells import BadCell, ScoreColumn
 from deploy.cli.irt.files.tables import Progress, Table
 from deploy.cli.irt.files.wide import SPARSE_BELOW
 from deploy.cli.refusal import Refused
+from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Sparse
 
 Numbers = NDArray[np.int32]
 
@@ -136,7 +137,7 @@ def read_long(
     if len(who) < SPARSE_BELOW * len(students) * len(items):
         bounds = np.zeros(len(students) + 1, dtype=np.int64)
         np.cumsum(np.bincount(who, minlength=len(students)), out=bounds[1:])
-        entries = Entries(bounds, what, codes)
+        entries = Sparse(bounds, what, codes, len(items))
     else:
         dense = np.full((len(students), len(items)), NOT_PRESENTED, dtype=np.uint8)
         dense[who, what] = codes

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from deploy.cli.irt.files.answers import NOT_PRESENTED, Codes, Entries, ResponseFile
+from deploy.cli.irt.files.answers import ResponseFile
 from deploy.cli.irt.files.cells import BadCell, ScoreColumn
 from deploy.cli.irt.files.columns import grouping, identifiers
 from deploy.cli.irt.files.tables import Progress, Table
 from deploy.cli.refusal import Refused
+from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Sparse
 
 SPARSE_BELOW = 0.2
 """Share of filled cells below which a list of entries (5 bytes each) is smaller than the matrix of bytes."""
@@ -87,8 +88,8 @@ def _joined(parts: list[Codes], rows: int, items: int) -> Codes:
     return whole
 
 
-def _entries(dense: Codes) -> Entries:
+def _entries(dense: Codes) -> Sparse:
     students, items = np.nonzero(dense != NOT_PRESENTED)
     bounds = np.zeros(len(dense) + 1, dtype=np.int64)
     np.cumsum(np.bincount(students, minlength=len(dense)), out=bounds[1:])
-    return Entries(bounds, items.astype(np.int32), dense[students, items])
+    return Sparse(bounds, items.astype(np.int32), dense[students, items], dense.shape[1])
