@@ -84,10 +84,14 @@ def after_evidence(belief: Floats, if_known: Floats, if_unknown: Floats) -> Floa
     return np.asarray(evidence / (evidence + (1 - belief) * if_unknown))
 
 
+def after_practice(belief: Floats, learn: Floats, forget: Floats) -> Floats:
+    """Belief after what is learnt, or lost, at a response, elementwise."""
+    return np.asarray(belief * (1 - forget) + (1 - belief) * learn)
+
+
 def after_response(belief: Floats, if_known: Floats, if_unknown: Floats, learn: Floats, forget: Floats) -> Floats:
     """Belief after one more response: Bayes' rule, then what is learnt or lost at it. All shapes (3, ...), by lane."""
-    believed = after_evidence(belief, if_known, if_unknown)
-    after = believed * (1 - forget) + (1 - believed) * learn
+    after = after_practice(after_evidence(belief, if_known, if_unknown), learn, forget)
     np.minimum(after[LOWER], after[PROBABILITY], out=after[LOWER])  # rounding must not make the lanes cross
     np.maximum(after[UPPER], after[PROBABILITY], out=after[UPPER])
     return np.asarray(after)
