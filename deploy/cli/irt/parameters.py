@@ -5,8 +5,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def _latent(path: Path, said: object) -> tuple[float, float]:
     return float(mean), float(sd)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -144,7 +145,7 @@ class _Reader:
         b = self._thresholds(model)
         a = self._slope(model)
         c = self._asymptote(model)
-        if model is Model.GRM and any(a * high <= a * low for low, high in zip(b, b[1:], strict=False)):
+        if model is Model.GRM and any(a * high <= a * low for low, high in pairwise(b)):
             raise self._wrong(f"thresholds {list(b)} of a graded item rise (with a negative a they fall)")
         return Parameters(model, b, a, c), self._categories(len(b) + 1)
 
@@ -154,9 +155,7 @@ class _Reader:
             raise self._wrong("b is unknown")
         listed = b if isinstance(b, list) else [b]
         if not listed or not all(_is_number(one) for one in listed):
-            raise self._wrong(
-                f"b is {json.dumps(b)}; it is a number, or a list of numbers for more than two categories"
-            )
+            raise self._wrong(f"b is {json.dumps(b)}; it is a number, or a list of them for more than two categories")
         if model in DICHOTOMOUS and len(listed) != 1:
             raise self._wrong(f"model {model.value} has one b, not {len(listed)}")
         return tuple(float(one) for one in listed)
@@ -188,7 +187,7 @@ class _Reader:
         if (
             not isinstance(said, list)
             or not all(isinstance(one, int) and not isinstance(one, bool) for one in said)
-            or any(low >= high for low, high in zip(said, said[1:], strict=False))
+            or any(low >= high for low, high in pairwise(said))
         ):
             raise self._wrong(f"categories {json.dumps(said)} are whole numbers that rise")
         if len(said) != count:
