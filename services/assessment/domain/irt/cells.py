@@ -1,16 +1,19 @@
 """Tables of scores by total score, observed and expected, and how their sparse cells are put together.
 
-The expected table of an item is Orlando & Thissen's (2000): with S the recursive (Lord & Wingersky 1984) distribution of
-the other items' total at an ability and w the weights of the abilities,
+The expected table of an item is Orlando & Thissen's (2000): with S the recursive distribution of the other items' total
+at an ability (Lord & Wingersky 1984) and w the weights of the abilities,
 
     E(k | total t) = ∫ P_k S(t − k) w ⁄ Σ_j ∫ P_j S(t − j) w.
 
-The lowest and the highest total say nothing of an item and are left out. **Collapsing** follows R mirt, so that results
-can be compared: totals nobody has are dropped; a total of a single student joins the next (the last joins the one
-before it); for items of more than two scores, cells expecting less than `smallest` join their lesser neighbour within
-the total, as long as two are left, and what is left moves to the left; then a rightmost column expecting less
-than one in ten totals' worth, and columns filled in under 5 % of totals, join their left neighbour; last, a total with
-a cell that still expects less joins the neighbouring total with fewer students.
+The lowest and the highest total say nothing of an item and are left out. **Collapsing** follows R mirt 1.47, so that
+results can be compared:
+
+1. totals too low or too high for some score of the item join the nearest total at which every score is possible;
+2. totals nobody has are dropped; a total of a single student joins the next, the last one that before it;
+3. for items of more than two scores, within a total the cell that expects least joins its lesser neighbour until all
+   expect `smallest` or two are left, and what is left moves to the left; then a rightmost column that expects less than
+   one for every ten totals, and columns filled in under 5 % of the totals, join their left neighbour;
+4. a total with a cell that still expects less joins the neighbouring total with fewer students.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +27,7 @@ Counts = NDArray[np.int64]
 
 
 def with_item(totals: Floats, chances: Floats) -> Floats:
-    """Distribution of the total with one more item (Lord & Wingersky 1984): (t, nodes), (k, nodes) → (t + k − 1, nodes)."""
+    """Distribution of the total with one more item (Lord & Wingersky 1984): (t, nodes) by (k, nodes)."""
     made = np.zeros((len(totals) + len(chances) - 1, totals.shape[1]))
     for score, chance in enumerate(chances):
         made[score : score + len(totals)] += totals * chance
@@ -53,7 +56,7 @@ def without_each(tables: Sequence[Floats]) -> Iterator[Floats]:
 
 
 def expected_shares(tables: Sequence[Floats], weights: Floats) -> Iterator[Floats]:
-    """For each item the share of every score among students of each total but the lowest and highest, (totals, scores)."""
+    """For each item the share of every score at each total but the lowest and highest, (totals, scores)."""
     for chances, others in zip(tables, without_each(tables), strict=True):
         size = len(others) + len(chances) - 1
         joint = np.zeros((size, len(chances)))
@@ -72,6 +75,7 @@ def observed(scores: Counts, totals: Counts, categories: int, highest: int) -> F
 
 def collapse(seen: Floats, expected: Floats, smallest: float = 1.0) -> tuple[Floats, Floats]:
     """Observed and expected tables with sparse cells put together; a cell that is gone expects 0."""
+    seen, expected = _unreachable(seen), _unreachable(expected)
     here = seen.sum(axis=1) > 0
     seen, expected = seen[here], expected[here]
     sparse = (expected < smallest).any(axis=1)
@@ -80,6 +84,17 @@ def collapse(seen: Floats, expected: Floats, smallest: float = 1.0) -> tuple[Flo
         seen, expected = _across(seen, expected, sparse, smallest)
         seen, expected = _rare_columns(seen, expected, smallest)
     return _neighbours(seen, expected, smallest)
+
+
+def _unreachable(table: Floats) -> Floats:
+    """Totals t < m, where score m cannot be, join t = m; t > M − m, where 0 cannot be, join M − m (rows are t − 1)."""
+    spare = table.shape[1] - 2
+    if not spare or len(table) < 2 * spare + 1:
+        return table
+    inner = table[spare : len(table) - spare].copy()
+    inner[0] += table[:spare].sum(axis=0)
+    inner[-1] += table[len(table) - spare :].sum(axis=0)
+    return inner
 
 
 def _join(table: Floats, place: int, into: int) -> Floats:
@@ -96,6 +111,7 @@ def _lone_students(
         if seen[place].sum() == 1:
             into = place + 1 if place < len(seen) - 1 else place - 1
             seen, expected = _join(seen, place, into), _join(expected, place, into)
+            sparse = np.delete(sparse, place)
         else:
             place += 1
     return seen, expected, sparse
@@ -106,8 +122,7 @@ def _across(seen: Floats, expected: Floats, sparse: NDArray[np.bool_], smallest:
     made_seen, made_expected = np.zeros_like(seen), np.zeros_like(expected)
     for total in range(len(expected)):
         counts, hopes = seen[total], expected[total]
-        merge = bool(sparse[total])
-        while merge and len(hopes) > 2:
+        while sparse[total] and len(hopes) > 2 and (hopes < smallest).any():
             least = int(np.flatnonzero(hopes == hopes.min()).max())
             if least == 0:
                 into = 1
@@ -116,7 +131,6 @@ def _across(seen: Floats, expected: Floats, sparse: NDArray[np.bool_], smallest:
             else:
                 into = least + 1
             counts, hopes = _join(counts, least, into), _join(hopes, least, into)
-            merge = bool((hopes < smallest).any())
         made_seen[total, : len(counts)], made_expected[total, : len(hopes)] = counts, hopes
     return made_seen, made_expected
 

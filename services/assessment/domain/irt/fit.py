@@ -7,8 +7,8 @@ together):
     S-X² = Σ (O − E)²/E over the cells,   df = cells − totals − estimated parameters.
 
 Parameters that the same students' responses gave cost degrees of freedom; those of another sample cost none
-(`estimated`). Unless said otherwise an item costs as many as its model has free, and where all items are Rasch or partial
-credit one more for the standard deviation of ability.
+(`estimated`). Unless said otherwise an item costs as many as its model has free, and where all items are Rasch or
+partial credit one more for the standard deviation of ability.
 
 **Missing responses.** Totals can be compared only among students who were presented the same items. Students are taken
 together by the set of items they answered; sets of fewer than 100 students are left out (the largest never is), tables

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.assessment.domain.irt.models import Floats, Parameters, log_probabilities
 from services.assessment.domain.irt.meansquares import Sums, mean_squares
+from services.assessment.domain.irt.models import Floats, Parameters, log_probabilities
 from services.assessment.domain.irt.residuals import Latent, batches, checked
 from services.assessment.domain.irt.responses import HIGHEST_SCORE, Codes
 
