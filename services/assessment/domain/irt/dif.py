@@ -37,6 +37,7 @@ from typing import Literal
 
 import numpy as np
 
+from services.assessment.domain.irt.purification import compare_purified
 from services.assessment.domain.irt.strata import (
     Bools,
     Codes,
@@ -55,7 +56,6 @@ SIGNIFICANCE = 0.05
 ONE_SIDED = 1.6448536269514722
 MODERATE, LARGE = 1.0, 1.5
 MODERATE_SMD, LARGE_SMD = 0.17, 0.25
-MOST_ROUNDS = 50
 
 Class = Literal["A", "B", "C"]
 
@@ -113,23 +113,10 @@ def mantel_haenszel(
     are NaN and its reason says so. Raises `GroupTooSmall`, `NothingToMatch` and `UnreadableScores` of `strata`.
     """
     group = students(scores, focal, names=names, smallest_group=smallest_group)
-    everything = np.ones(group.scores.shape[1], dtype=np.bool_)
-    found = _compare(group, match(group, everything, counter))
-    seen: list[tuple[int, ...]] = []
-    flagged = _flagged(found)
-    converged = True
-    while purify and flagged and len(seen) < MOST_ROUNDS:
-        anchors = everything.copy()
-        anchors[list(flagged)] = False
-        if not anchors.any():
-            converged = False
-            break
-        seen.append(flagged)
-        found = _compare(group, match(group, anchors, counter))
-        flagged = _flagged(found)
-        if flagged in seen:
-            converged = flagged == seen[-1]
-            break
+    result = compare_purified(
+        group.scores.shape[1], lambda anchors: _compare(group, match(group, anchors, counter)), _flagged, purify
+    )
+    found = result.found
     delta, se = DELTA * np.log(found.alpha), abs(DELTA) * np.sqrt(found.variance)
     return MantelHaenszel(
         delta=delta,
@@ -141,9 +128,9 @@ def mantel_haenszel(
         smd=found.smd,
         standardised_p=found.smd / np.maximum(group.highest, 1),
         reasons=found.reasons,
-        purified=seen[-1] if seen else (),
-        rounds=len(seen),
-        converged=converged,
+        purified=result.without,
+        rounds=result.rounds,
+        converged=result.converged,
         thin=group.thin,
     )
 
