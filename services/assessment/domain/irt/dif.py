@@ -37,6 +37,7 @@ from typing import Literal
 
 import numpy as np
 
+from services.assessment.domain.irt.plain import matched_counts
 from services.assessment.domain.irt.purification import compare_purified
 from services.assessment.domain.irt.strata import (
     Bools,
@@ -47,7 +48,6 @@ from services.assessment.domain.irt.strata import (
     Matched,
     Students,
     match,
-    matched_counts,
     students,
 )
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from services.assessment.domain.irt.dif import SIGNIFICANCE, Class
 from services.assessment.domain.irt.fit import upper_tail
+from services.assessment.domain.irt.plain import matched_counts
 from services.assessment.domain.irt.purification import compare_purified
 from services.assessment.domain.irt.strata import (
     Bools,
@@ -33,7 +34,6 @@ from services.assessment.domain.irt.strata import (
     Matched,
     Students,
     match,
-    matched_counts,
     students,
 )
 

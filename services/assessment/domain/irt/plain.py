@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.packing import Bytes, Entries, Packed
-from services.assessment.domain.irt.responses import Indices
+from services.assessment.domain.irt.responses import HIGHEST_SCORE, Codes, Indices
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables, group_of, patterns
 
 VERSION = "numpy"
@@ -105,3 +105,36 @@ def _count_entries(packed: Entries, part: slice, weights: Floats, counts: Floats
     found, starts = np.unique(rows[order], return_index=True)
     if len(found):
         counts[found] += np.add.reduceat(weights[student[order]], starts, axis=0)
+
+
+# Matched groups: what the comparisons of `dif` and `logistic` count.
+
+
+def matched_counts(
+    scores: Codes,
+    focal: NDArray[np.bool_],
+    anchors: NDArray[np.bool_],
+    highest: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Count every present response into `counts` (items, strata, 2, categories) at its student's matching score.
+
+    `scores` (students, items), `focal` (students,), `anchors` and `highest` (items,); see `strata` for the score.
+    """
+    present = scores <= HIGHEST_SCORE
+    complete = bool(present.all())
+    points = scores if complete else np.where(present, scores, 0).astype(np.uint8)
+    earned = points[:, anchors].sum(axis=1, dtype=np.int64)
+    every = int(highest[anchors].sum())
+    possible = np.full(len(scores), every) if complete else present[:, anchors] @ highest[anchors]
+    at_anchors = (2 * every * earned + possible) // np.maximum(2 * possible, 1)
+    strata, _, categories = counts.shape[1:]
+    for item in range(scores.shape[1]):
+        here = present[:, item]
+        stratum = at_anchors
+        if not anchors[item]:
+            full, most = every + int(highest[item]), np.maximum(2 * (possible + highest[item]), 1)
+            stratum = (2 * full * (earned + points[:, item]) + most // 2) // most
+        place = (stratum * 2 + focal) * categories + points[:, item]
+        found = np.bincount(place if complete else place[here], minlength=strata * 2 * categories)
+        counts[item] += found.reshape(strata, 2, categories)

@@ -25,7 +25,7 @@ SMALLEST_GROUP = 10
 MINIMUM_GROUP, MINIMUM_TOTAL = 100, 500
 
 Counter = Callable[[Codes, Bools, Bools, Counts, Counts], None]
-"""Adds to the last argument, (items, strata, 2, categories), what `matched_counts` of either kernel module counts."""
+"""Counts into its last argument: `matched_counts` of `plain` or of `compiled`."""
 
 
 class GroupTooSmall(ValueError):
@@ -89,7 +89,9 @@ def students(
             raise GroupTooSmall(
                 f"The {group} group has {number} students; a comparison needs at least {smallest_group} in each group."
             )
-    highest = np.max(np.where(scores > HIGHEST_SCORE, 0, scores), axis=0).astype(np.int64)
+    highest = scores.max(axis=0).astype(np.int64)
+    if (highest > HIGHEST_SCORE).any():
+        highest = np.where(scores > HIGHEST_SCORE, 0, scores).max(axis=0).astype(np.int64)
     named = tuple(names) if names is not None else tuple(f"item {place + 1}" for place in range(scores.shape[1]))
     if len(named) != scores.shape[1]:
         raise UnreadableScores(f"{len(named)} item names for {scores.shape[1]} items.")
@@ -108,24 +110,3 @@ def match(group: Students, anchors: Bools, counter: Counter) -> Matched:
     if ((counts.sum(axis=(2, 3)) > 0).sum(axis=1) <= 1).all():
         raise NothingToMatch("Every student has the same matching score: there is nothing to match students by.")
     return Matched(counts, group.highest, anchors)
-
-
-def matched_counts(scores: Codes, focal: Bools, anchors: Bools, highest: Counts, counts: Counts) -> None:
-    """Count every present response into `counts` (items, strata, 2, categories) at its student's matching score."""
-    present = scores <= HIGHEST_SCORE
-    points = np.where(present, scores, 0).astype(np.int32)
-    weights = np.where(anchors, 1, 0).astype(np.int32)
-    earned = points @ weights
-    complete = bool(present.all())
-    every = int(highest[anchors].sum())
-    possible = np.full(len(scores), every) if complete else present @ np.where(anchors, highest, 0)
-    strata, _, categories = counts.shape[1:]
-    for item in range(scores.shape[1]):
-        here = present[:, item]
-        mine, most, full = earned, possible, every
-        if not anchors[item]:
-            mine, most, full = earned + points[:, item], possible + highest[item], every + int(highest[item])
-        stratum = mine if complete else (2 * full * mine + most) // np.maximum(2 * most, 1)
-        place = (stratum * 2 + focal) * categories + points[:, item]
-        found = np.bincount(place if complete else place[here], minlength=strata * 2 * categories)
-        counts[item] += found.reshape(strata, 2, categories)
