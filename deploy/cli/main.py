@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from deploy.cli import districts, keys, platform, processes, show
+from deploy.cli import districts, irt, keys, platform, processes, show
 from deploy.cli.access import key_of, url_of
 from deploy.cli.demo import AnswersFormat, write_demo
 from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind, Load, has_parked, load, print_report
 from deploy.cli.options import Home, Json, Key, Url, wait_for
+from deploy.cli.refusal import Refused
 from shared.errors import TrellisError
 
 DONE, WENT_WRONG, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -21,7 +22,7 @@ DONE, WENT_WRONG, REFUSED, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(
     name="trellis",
     help="Trellis finds out where every learner stands.",
-    epilog="Exit codes: 0 done, 2 the platform refused what it was given, 1 anything else.",
+    epilog="Exit codes: 0 done, 2 what was given is refused, 1 anything else.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,6 +35,7 @@ app.command("service")(processes.service)
 app.command("provision")(processes.provision)
 app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
+app.add_typer(irt.app, name="irt")
 
 
 @app.command("load")
@@ -112,7 +114,7 @@ def _exit_code() -> int:
             raise
         for sentence in said:
             show.message(sentence)
-        if isinstance(wrong, DoorError) and wrong.is_refusal:
+        if isinstance(wrong, Refused) or (isinstance(wrong, DoorError) and wrong.is_refusal):
             return REFUSED
     return WENT_WRONG
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from deploy.cli import show
+
 
 def known(value: object) -> Any:
     """The value with plain Python types; NaN and infinity become None, everywhere in it."""
@@ -66,3 +68,9 @@ def shown(value: float | None, digits: int = 3) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return "0." + "0" * digits if text == f"-0.{'0' * digits}" else text.replace("-", "−")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A title line and a table on the terminal."""
+    show.line(title)
+    show.table(columns, rows)

@@ -10,32 +10,14 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deploy.cli.irt.files import ResponseFile
 from deploy.cli.refusal import Refused
+from services.assessment.domain.irt.linking import CannotLink, Covariance
 from services.assessment.domain.irt.models import DICHOTOMOUS, Model, Parameters
 
 METRIC = "logistic, D = 1"
 SLOPE_IS_ONE = frozenset({Model.RASCH, Model.PCM})
-
-
-@dataclass(frozen=True, slots=True)
-class Covariance:
-    """Covariances of the estimated parameters."""
-
-    order: tuple[tuple[str | None, str], ...]
-    """Item (None for the latent distribution and for a slope common to all) and parameter: a, b, b1…, c."""
-    matrix: NDArray[np.float64]
-
-    def of(self, wanted: Sequence[tuple[str | None, str]]) -> NDArray[np.float64]:
-        """The rows and columns of these parameters in this order; one that was not estimated has zeros."""
-        place = {name: position for position, name in enumerate(self.order)}
-        found = np.array([place.get(name, -1) for name in wanted])
-        made = np.zeros((len(found), len(found)))
-        known = np.flatnonzero(found >= 0)
-        made[np.ix_(known, known)] = self.matrix[np.ix_(found[known], found[known])]
-        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +84,7 @@ def read_parameters(path: Path) -> ParameterFile:
         names=tuple(names),
         items=tuple(items),
         categories=tuple(categories),
-        covariance=_covariance(path, said.get("covariance")),
+        covariance=_covariance(path, said.get("covariance"), dict(zip(names, items, strict=True))),
     )
 
 
@@ -198,17 +180,31 @@ class _Reader:
         return Refused(f"{self._path}, item {self._said['item']!r}: {what}.")
 
 
-def _covariance(path: Path, said: object) -> Covariance | None:
-    """The covariances, when they are there and known."""
+def _covariance(path: Path, said: object, items: Mapping[str, Parameters]) -> Covariance | None:
+    """The covariances of items' parameters, when they are there and known; those of groups are of no use elsewhere."""
     if not isinstance(said, Mapping) or said.get("matrix") is None:
         return None
     try:
-        order = tuple((one.get("item"), str(one["parameter"])) for one in said["order"] if "group" not in one)
-        kept = [position for position, one in enumerate(said["order"]) if "group" not in one]
-        matrix = np.array(said["matrix"], dtype=np.float64)[np.ix_(kept, kept)]
+        order = [(one.get("item"), one.get("group"), str(one["parameter"])) for one in said["order"]]
+        kept = [place for place, (_, group, _) in enumerate(order) if group is None]
+        matrix = np.array(said["matrix"], dtype=np.float64)
+        if matrix.shape != (len(order), len(order)):
+            raise ValueError
+        names = tuple(_as_linking_has_it(order[place][0], order[place][2], items) for place in kept)
+        return Covariance(names, matrix[np.ix_(kept, kept)]) if np.isfinite(matrix).all() else None
+    except CannotLink as wrong:
+        raise Refused(f"{path}: {wrong}.") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise Refused(f'{path}: covariance is {{"order": [{{"item", "parameter"}}], "matrix": [[…]]}}.') from None
-    return Covariance(order, matrix) if np.isfinite(matrix).all() else None
+        raise Refused(
+            f'{path}: covariance is {{"order": [{{"item", "group", "parameter"}}, …], "matrix": [[…], …]}}, square.'
+        ) from None
+
+
+def _as_linking_has_it(item: str | None, name: str, items: Mapping[str, Parameters]) -> tuple[str | None, str]:
+    """The only step of a graded or partial credit item is its b1."""
+    if name == "b" and item is not None and item in items and items[item].model not in DICHOTOMOUS:
+        return item, "b1"
+    return item, name
 
 
 def threshold_names(count: int) -> tuple[str, ...]:
