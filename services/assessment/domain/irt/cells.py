@@ -78,7 +78,7 @@ def collapse(seen: Floats, expected: Floats, smallest: float = 1.0) -> tuple[Flo
     seen, expected = _unreachable(seen), _unreachable(expected)
     here = seen.sum(axis=1) > 0
     seen, expected = seen[here], expected[here]
-    sparse = (expected < smallest).any(axis=1)
+    sparse = np.asarray((expected < smallest).any(axis=1), dtype=np.bool_)
     seen, expected, sparse = _lone_students(seen, expected, sparse)
     if expected.shape[1] > 2:
         seen, expected = _across(seen, expected, sparse, smallest)

@@ -73,7 +73,7 @@ def item_fit(
     named = tuple(names) if names is not None else tuple(f"item {place + 1}" for place in range(len(items)))
     statistic, df, number = _s_x2(codes, items, latent, smallest_cell)
     df -= np.array(free_parameters(items) if estimated is None else estimated, dtype=np.float64)
-    answered = (codes <= HIGHEST_SCORE).any(axis=0)
+    answered = np.asarray((codes <= HIGHEST_SCORE).any(axis=0), dtype=np.bool_)
     reasons = tuple(
         _reason(named[place], bool(answered[place]), float(df[place]), float(number[place]))
         for place in range(len(items))
