@@ -11,3 +11,4 @@ app = typer.Typer(help="Measurement: item parameters (a(θ − b), D = 1), abili
 app.command("link")(commands.link)
 app.command("dif")(commands.dif)
 app.command("fit")(commands.fit)
+app.command("simulate-cat")(commands.simulate_cat)

@@ -1,13 +1,14 @@
 """The commands' names and options. What computes is imported when a command runs, so that `--help` is at once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from deploy.cli import show
-from deploy.cli.irt.options import File, Groups, Id, Ignore, Items, Out, Report
+from deploy.cli.irt.options import File, Groups, Id, Ignore, Items, Kernel, KernelName, Out, Report
 from deploy.cli.options import Json
+from deploy.cli.refusal import Refused
 
 if TYPE_CHECKING:
     from deploy.cli.irt.files import ResponseFile
@@ -96,6 +97,78 @@ def fit(
 
     known = read_parameters(items)
     command.run(_read(file, id, groups, ignore), known, elsewhere, json=json, out=out, report=report)
+
+
+def simulate_cat(
+    bank: Annotated[
+        Path | None,
+        typer.Argument(metavar="PARAMETERS.json", help="The bank.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="The bank, when not given as the argument.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many students.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same tests.")] = 1,
+    se: Annotated[float | None, typer.Option(help="Stop at this standard error; 0 for no such stop.")] = 0.30,
+    min_items: Annotated[int, typer.Option(min=1, help="The fewest items of a test.")] = 1,
+    max_items: Annotated[int, typer.Option(min=1, help="The most items of a test.")] = 60,
+    exposure: Annotated[float | None, typer.Option(help="The largest part of students that may see an item.")] = None,
+    content: Annotated[
+        Path | None,
+        typer.Option(help="Items' areas: CSV item,content or JSON.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="An area's share of a test; repeat it. Else as in the bank.", metavar="AREA=NUMBER"),
+    ] = None,
+    cut: Annotated[list[float] | None, typer.Option(help="Stop when classified at this cut; repeat it.")] = None,
+    decide: Annotated[str, typer.Option(help="Classified by interval or sprt.")] = "interval",
+    confidence: Annotated[float, typer.Option(help="How sure a classification is.")] = 0.95,
+    mean: Annotated[float | None, typer.Option(help="Mean of true abilities; else the bank's latent mean.")] = None,
+    sd: Annotated[float | None, typer.Option(help="Their standard deviation; else the bank's latent sd.")] = None,
+    examinees: Annotated[bool, typer.Option("--examinees", help="Every student's test in the JSON.")] = False,
+    kernel: Kernel = KernelName.COMPILED,
+    json: Json = False,
+    out: Out = None,
+    report: Report = None,
+) -> None:
+    """Simulate adaptive tests from a bank of items."""
+    from deploy.cli.irt import simulate as command
+    from deploy.cli.irt.itemmap import read_item_map
+    from deploy.cli.irt.parameters import read_parameters
+
+    if (file := bank or items) is None or (bank and items):
+        raise typer.BadParameter("name one bank of items", param_hint="PARAMETERS.json")
+    if sd is not None and not sd > 0:
+        raise typer.BadParameter(f"{sd} is not above 0", param_hint="--sd")
+    decided: Literal["interval", "sprt"] = "sprt" if decide == "sprt" else "interval"
+    _check("--decide", decide, ("interval", "sprt"))
+    known = read_parameters(file)
+    areas = None
+    if content is not None:
+        found = read_item_map(content, "content", known.names)
+        if missing := [name for name in known.names if name not in found]:
+            raise Refused(f"{content}: item {missing[0]!r} has no content.")
+        areas = tuple(found[name] for name in known.names)
+    asked = command.rules(
+        se=se or None, shortest=min_items, longest=max_items, content=areas, shares=_shares(share), exposure=exposure,
+        cuts=tuple(cut or ()), decide=decided, confidence=confidence, prior=(known.mean, known.sd),
+    )  # fmt: skip
+    population = (known.mean if mean is None else mean, known.sd if sd is None else sd)
+    command.run(known, asked, n, seed, population, kernel.value, examinees=examinees, json=json, out=out, report=report)
+
+
+def _shares(said: list[str] | None) -> dict[str, float] | None:
+    """AREA=NUMBER as a mapping."""
+    made = {}
+    for one in said or ():
+        area, _, number = one.rpartition("=")
+        try:
+            made[area] = float(number)
+        except ValueError:
+            raise typer.BadParameter(f"{one!r} is no AREA=NUMBER", param_hint="--share") from None
+    return made or None
 
 
 def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -109,5 +109,5 @@ def _report(file: ResponseFile, made: dict[str, Any]) -> str:
             Section("Items by size of the difference", [pictures.deltas(made["items"], made["focal"])]),
             Section("Table", [Table(COLUMNS, _rows(made)), *reasons]),
         ],
-        subtitle=f"{made['focal']} and others, by {made['column']}",
+        subtitle=f"{file.path.name}: {made['column']} {made['focal']} and all others",
     )

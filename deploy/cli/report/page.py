@@ -152,9 +152,10 @@ figcaption {{ font-size: .875rem; max-width: 44rem; margin-top: .25rem; }}
 .table {{ overflow-x: auto; margin: .75rem 0 1.25rem; }}
 table {{ border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; padding-bottom: .35rem; }}
-th, td {{ text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--grid); white-space: nowrap; }}
+th, td {{ text-align: left; padding: .3rem .75rem; border-bottom: 1px solid var(--grid); white-space: nowrap; }}
 th {{ color: var(--muted); font-weight: 600; }}
-.number {{ text-align: right; padding: .3rem .5rem .3rem .75rem; }}
+th:first-child, td:first-child {{ padding-left: 0; }}
+.number {{ text-align: right; }}
 tbody tr:hover {{ background: var(--soft); }}
 :focus-visible {{ outline: 2px solid var(--series-1); outline-offset: 2px; }}
 @media print {{ main {{ max-width: none; padding: 0; }} .table {{ overflow: visible; }} tr {{ break-inside: avoid; }} }}

@@ -44,7 +44,7 @@ def deltas(items: Sequence[dict[str, Any]], focal: str) -> Part:
                 )
         axes.set_yticks(range(len(drawn)), [one["item"] for one in drawn])
         axes.set_ylim(-0.7, len(drawn) - 0.3)
-        axes.set_xlabel(f"delta: harder for {focal} to the left, easier to the right")
+        axes.set_xlabel(f"delta: harder for the focal group ({focal}) to the left, easier to the right")
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside upper right", ncols=3)
 

@@ -9,18 +9,21 @@ import numpy as np
 from deploy.cli.irt.files import ResponseFile
 from deploy.cli.irt.parameters import ParameterFile
 from deploy.cli.report import Picture, picture
-from deploy.cli.report.palette import INK, MUTED, SERIES
+from deploy.cli.report.palette import MUTED, SERIES
+from services.assessment.domain.irt.kernels import kernel
 from services.assessment.domain.irt.models import expected_score
-from services.assessment.domain.irt.residuals import Latent, eap
-from services.assessment.domain.irt.responses import NOT_PRESENTED
+from services.assessment.domain.irt.packing import pack
+from services.assessment.domain.irt.quadrature import equally_spaced, log_normal_weights
+from services.assessment.domain.irt.responses import Responses
+from services.assessment.domain.irt.tables import tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORST = 12
-BINS = 10
+NODES = 21
 STUDENTS = 20_000
-"""Enough for ten points with small errors; the picture of a million students is the same."""
+"""Enough for small errors; the picture of a million students is the same."""
 
 
 def mean_squares(items: Sequence[dict[str, Any]]) -> Picture:
@@ -51,28 +54,33 @@ def mean_squares(items: Sequence[dict[str, Any]]) -> Picture:
 
 
 def observed(file: ResponseFile, parameters: ParameterFile, items: Sequence[dict[str, Any]]) -> Picture:
-    """Mean scores in tenths of ability beside the expected curve, for the items that fit worst."""
+    """Mean scores by ability beside the expected curves, for the items that fit worst.
+
+    Each student counts at every ability as much as the answers make it likely (Bock & Aitkin 1981, the expected counts
+    of the E-step): if the model holds, the points lie on the curve.
+    """
     worst = sorted(items, key=lambda one: one["p"] if math.isfinite(one["p"]) else 2.0)[:WORST]
     codes = file.rows()[:STUDENTS]
     known = dict(zip(parameters.names, parameters.items, strict=True))
-    theta = eap(codes, [known[name] for name in file.items], Latent(parameters.mean, parameters.sd))
-    tenth = np.searchsorted(np.quantile(theta, np.linspace(0, 1, BINS + 1)[1:-1]), theta, side="right")
-    grid = np.linspace(min(-4.0, float(theta.min())), max(4.0, float(theta.max())), 121)
+    models = [known[name] for name in file.items]
+    nodes = equally_spaced(NODES, parameters.mean, parameters.sd, 5.0)
+    table = tables(models, nodes, log_normal_weights(nodes, parameters.mean, parameters.sd)[np.newaxis])
+    counts = kernel("numpy").expected(pack(Responses(codes), table.categories), table).counts
+    first = np.concatenate([[0], np.cumsum(table.categories)])
+    grid = np.linspace(nodes[0], nodes[-1], 121)
 
     def paint(figure: "Figure") -> None:
         columns = min(4, len(worst))
         rows = -(-len(worst) // columns)
-        panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, one in zip(panels, worst, strict=False):
-            item, column = known[one["item"]], codes[:, file.items.index(one["item"])]
+            item, place = known[one["item"]], file.items.index(one["item"])
+            here = counts[first[place] : first[place + 1]]
+            mass = here.sum(axis=0)
+            drawn = mass >= 5
+            mean = (np.arange(len(here)) @ here)[drawn] / mass[drawn]
             axes.plot(grid, expected_score(item, grid), color=SERIES[0])
-            for place in range(BINS):
-                here = (tenth == place) & (column != NOT_PRESENTED)
-                if here.sum() >= 5:
-                    mean, error = column[here].mean(), column[here].std() / math.sqrt(here.sum())
-                    axes.errorbar(
-                        theta[here].mean(), mean, yerr=1.96 * error, fmt="o", color=INK, markersize=3, linewidth=1
-                    )
+            axes.scatter(nodes[drawn], mean, s=4 + 40 * mass[drawn] / mass.max(), color=SERIES[1], zorder=3, alpha=0.8)
             axes.set_title(one["item"])
             axes.set_ylim(-0.05 * len(item.b), 1.05 * len(item.b))
         for axes in panels[len(worst) :]:
@@ -82,9 +90,9 @@ def observed(file: ResponseFile, parameters: ParameterFile, items: Sequence[dict
 
     return picture(
         paint,
-        alt=f"Observed mean scores in tenths of ability beside expected curves of {len(worst)} items: "
+        alt=f"Observed mean scores by ability beside expected curves of {len(worst)} items: "
         + ", ".join(one["item"] for one in worst),
-        caption=f"The {len(worst)} items with the smallest p: curves as the model expects, points as observed in "
-        "tenths of estimated ability, with 95 % intervals. Estimates draw abilities together, so the outer points lie inward.",
-        height=0.9 + 1.5 * -(-len(worst) // min(4, len(worst))),
+        caption=f"The {len(worst)} items with the smallest p: curves as the model expects, points as observed. A "
+        "student counts at every ability as much as the answers make it likely; larger points stand for more students.",
+        height=0.6 + 1.7 * -(-len(worst) // min(4, len(worst))),
     )
