@@ -32,7 +32,7 @@ from services.assessment.domain.irt.quadrature import equally_spaced, log_normal
 Indices = NDArray[np.int64]
 
 REACH = 6.0  # sd of the prior on either side of its mean
-SPACING = 0.2  # sd between nodes, and never more than the standard error aimed at
+SPACING, FINEST = 0.2, 0.05  # sd between nodes: the first, or the standard error aimed at, but not below the second
 GRID = 0.05  # sd between the abilities for which the bank is ranked
 
 
@@ -154,7 +154,7 @@ def prepare(bank: Sequence[Parameters], rules: Rules) -> Pool:
         if not item.a > 0:
             raise BadBank(f"item {place}: with slope {item.a} a better student does not answer better")
     mean, sd = rules.prior
-    apart = min(SPACING, rules.se / sd if rules.se is not None else SPACING)
+    apart = min(SPACING, max(FINEST, rules.se / sd)) if rules.se is not None else SPACING
     nodes = equally_spaced(2 * ceil(REACH / apart) + 1, mean, sd, REACH)
     chances = [np.exp(log_probabilities(item, nodes)) for item in bank]
     areas, area, shares = _areas(len(bank), rules)
