@@ -26,6 +26,68 @@ def _read(file: Path, id: str | None, groups: str | None, ignore: list[str] | No
         )
 
 
+def calibrate(
+    file: File,
+    model: Annotated[
+        str | None, typer.Option(help="rasch, 1pl, 2pl, 3pl, grm, pcm or gpcm; of the items that --models leaves out.")
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Models by item: CSV item,model or JSON.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help="a:lognormal(0,0.5), a:normal(1,0.5), b:normal(0,2) or c:beta(5,17); repeat it."),
+    ] = None,
+    groups: Groups = None,
+    anchors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PARAMETERS.json",
+            help="Items that stay as they are.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    id: Id = None,
+    ignore: Ignore = None,
+    nodes: Annotated[int, typer.Option(min=11, help="Quadrature nodes; more where posteriors are narrow.")] = 61,
+    acceleration: Annotated[str, typer.Option(help="newton, squarem or none.")] = "newton",
+    tolerance: Annotated[float, typer.Option(help="How near the maximum is near enough; also SE/100.")] = 0.001,
+    iterations: Annotated[int, typer.Option(min=1, help="The most passes over the students.")] = 1000,
+    errors: Annotated[bool, typer.Option("--errors/--no-errors", help="Compute standard errors.")] = True,
+    covariance: Annotated[
+        bool, typer.Option("--covariance/--no-covariance", help="Write the covariances of all free parameters.")
+    ] = True,
+    kernel: Kernel = KernelName.COMPILED,
+    json: Json = False,
+    out: Out = None,
+    report: Report = None,
+) -> None:
+    """Estimate item parameters by marginal maximum likelihood, with standard errors."""
+    known = ("rasch", "1pl", "2pl", "3pl", "grm", "pcm", "gpcm")
+    if model is None and models is None:
+        raise typer.BadParameter(f"name a model: {', '.join(known)}", param_hint="--model")
+    if model is not None:
+        _check("--model", model.lower(), known)
+    _check("--acceleration", acceleration, ("newton", "squarem", "none"))
+    if not tolerance > 0:
+        raise typer.BadParameter(f"{tolerance} is not above 0", param_hint="--tolerance")
+    from deploy.cli.irt import calibrate as command
+    from deploy.cli.irt.parameters import read_parameters
+
+    fixed = read_parameters(anchors) if anchors is not None else None
+    found = _read(file, id, groups, ignore)
+    speed: Literal["newton", "squarem", "none"] = (
+        "none" if acceleration == "none" else "squarem" if acceleration == "squarem" else "newton"
+    )
+    how = command.How(kernel.value, nodes, speed, tolerance, iterations, errors, covariance)
+    command.run(
+        found, command.models_of(found, model, models), fixed, prior or [], how, json=json, out=out, report=report
+    )
+
+
 def link(
     from_: Annotated[
         Path,

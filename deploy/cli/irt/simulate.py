@@ -170,10 +170,11 @@ def _facts(made: dict[str, Any]) -> dict[str, object]:
 
 
 def _report(bank: ParameterFile, asked: Rules, true: Floats, found: Simulated, made: dict[str, Any]) -> str:
+    mean, sd = shown(made["population"]["mean"], 2), shown(made["population"]["sd"], 2)
     asked_for = Facts(
         {
             "Bank": f"{bank.path.name}, {len(bank.items)} items",
-            "Students": f"{len(true):,}, N({shown(made['population']['mean'], 2)}, {shown(made['population']['sd'], 2)}²)",
+            "Students": f"{len(true):,}, N({mean}, {sd}²)",
             "Seed": made["seed"],
             "Stop at a standard error of": "–" if asked.se is None else shown(asked.se, 2),
             "Items": f"{asked.shortest} to {asked.longest}",
@@ -196,8 +197,8 @@ def _report(bank: ParameterFile, asked: Rules, true: Floats, found: Simulated, m
             "How to read this",
             [
                 Text(
-                    "Coverage is how often the true ability lies within 1.96 standard errors of the estimate. Estimates "
-                    "are expected a posteriori, so they are drawn towards the prior's mean at the extremes."
+                    "Coverage is how often the true ability lies within 1.96 standard errors of the estimate. "
+                    "Estimates are expected a posteriori, so they are drawn towards the prior's mean at the extremes."
                 )
             ],
         )
