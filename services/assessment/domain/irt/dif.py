@@ -62,11 +62,11 @@ Class = Literal["A", "B", "C"]
 
 @dataclass(frozen=True, slots=True)
 class MantelHaenszel:
-    """Each item's comparison; all arrays (items,), NaN only where `reasons` says why.
+    """Each item's comparison; all arrays (items,), NaN or infinite only where `reasons` says why or where told here.
 
-    `delta` and its `se` on the ETS scale, `alpha` the odds ratio, `chi2` with one degree of freedom and its `p`;
-    `smd` the standardised mean difference in points of the item, `standardised_p` in proportion of its maximum
-    (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the items left out of the matching score, by position;
+    `delta` and its `se` on the ETS scale and `alpha`, the odds ratio, are of items of two scores and NaN for others;
+    `chi2` with one degree of freedom and its `p`; `smd` the standardised mean difference in points of the item,
+    `standardised_p` in proportion of its maximum (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the items left out of the matching score, by position;
     `rounds` how often the score was made anew; `converged` whether the last set is the one before it (it is not when
     sets alternate, or when every item is flagged and none is left to match by); `thin` whether the groups are smaller
     than Zieky (1993) recommends: 100 each and 500 together.
@@ -117,7 +117,8 @@ def mantel_haenszel(
         group.scores.shape[1], lambda anchors: _compare(group, match(group, anchors, counter)), _flagged, purify
     )
     found = result.found
-    delta, se = DELTA * np.log(found.alpha), abs(DELTA) * np.sqrt(found.variance)
+    with np.errstate(divide="ignore"):  # an odds ratio of 0 or infinity has a reason and an infinite delta
+        delta, se = DELTA * np.log(found.alpha), abs(DELTA) * np.sqrt(found.variance)
     return MantelHaenszel(
         delta=delta,
         se=se,
