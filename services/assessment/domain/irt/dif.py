@@ -66,10 +66,10 @@ class MantelHaenszel:
 
     `delta` and its `se` on the ETS scale and `alpha`, the odds ratio, are of items of two scores and NaN for others;
     `chi2` with one degree of freedom and its `p`; `smd` the standardised mean difference in points of the item,
-    `standardised_p` in proportion of its maximum (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the items left out of the matching score, by position;
-    `rounds` how often the score was made anew; `converged` whether the last set is the one before it (it is not when
-    sets alternate, or when every item is flagged and none is left to match by); `thin` whether the groups are smaller
-    than Zieky (1993) recommends: 100 each and 500 together.
+    `standardised_p` in proportion of its maximum (Dorans & Kulick 1986). `classes` A, B, C or None; `purified` the
+    items left out of the matching score, by position; `rounds` how often the score was made anew; `converged` whether
+    the last set is the one before it (it is not when sets alternate, or when every item is flagged and none is left to
+    match by); `thin` whether the groups are smaller than Zieky (1993) recommends: 100 each and 500 together.
     """
 
     delta: Floats
