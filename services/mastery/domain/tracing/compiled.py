@@ -11,7 +11,7 @@ from numba import njit
 
 from services.mastery.domain.tracing.counts import Counts, Tables
 from services.mastery.domain.tracing.forest import Forest
-from services.mastery.domain.tracing.skill import Floats, Ints
+from services.mastery.domain.tracing.skill import Ints
 
 _SMALL = 1e-250
 
@@ -21,7 +21,7 @@ def expected(forest: Forest, tables: Tables, active: Ints) -> Counts:
     starts = tables.prior.shape[1]
     counts = Counts.none(forest, starts)
     most = int(np.diff(forest.bounds)[active].max(initial=0))
-    _expected(
+    _expected(  # type: ignore[call-arg]  # numba is untyped: mypy sees a dispatcher without arguments
         forest.bounds, active, forest.parent, forest.symbol, forest.gap, forest.passing, forest.ending,
         tables.prior, tables.learn, tables.forget, tables.left, tables.if_known, tables.if_unknown,
         *(np.empty((most, starts)) for _ in range(5)),
@@ -32,12 +32,12 @@ def expected(forest: Forest, tables: Tables, active: Ints) -> Counts:
 
 
 @njit(nogil=True, cache=True)
-def _expected(
+def _expected(  # type: ignore[no-untyped-def]  # numba infers the types of the arrays
     bounds, active, parent, symbol, gap, passing, ending,
     prior, learn, forget, left, if_known, if_unknown,
     before, post, inverse, weight_known, weight_unknown,
     known, unknown, first, moves, redrawn, redrawn_known, log_likelihood,
-):  # type: ignore[no-untyped-def]  # numba infers them  # fmt: skip
+):  # fmt: skip
     # whole indices throughout: a row taken as a view would cost more than the arithmetic on it
     starts = prior.shape[1]
     together = np.empty(starts)  # product of chances whose logarithm is still to be taken

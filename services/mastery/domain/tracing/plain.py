@@ -1,5 +1,7 @@
 """The expectation over a forest in numpy: the twin of `compiled`, level by level instead of node by node."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from services.mastery.domain.tracing.counts import Counts, Tables
@@ -22,7 +24,7 @@ def expected(forest: Forest, tables: Tables, active: Ints) -> Counts:
     order = np.argsort(forest.depth[nodes], kind="stable")
     nodes, skill = nodes[order], skill[order]
     cuts = np.searchsorted(forest.depth[nodes], np.arange(int(forest.depth[nodes].max()) + 2))
-    levels = [(nodes[begins:ends], skill[begins:ends]) for begins, ends in zip(cuts[:-1], cuts[1:], strict=True)]
+    levels = [(nodes[begins:ends], skill[begins:ends]) for begins, ends in pairwise(cuts.tolist())]
     post, before, chance = (np.empty((len(forest), starts)) for _ in range(3))
     for at, of in levels:
         before[at] = _before(forest, tables, post, at, of)
