@@ -5,10 +5,10 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
+if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
+    import httpx
 
 PIECE_BYTES = 256 * 1024
 LONGEST_POLL_SECONDS = 1.0
@@ -36,6 +36,9 @@ class Door:
     """One platform, asked with one key."""
 
     def __init__(self, url: str, key: str) -> None:
+        import httpx
+        from httpx_aiohttp import AiohttpTransport
+
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
@@ -54,6 +57,7 @@ class Door:
         idempotency_key: str | None = None,
     ) -> Report:
         """Upload a file; `sent` hears the bytes gone so far. Answers when it is durably staged."""
+        import httpx
 
         async def pieces() -> AsyncIterator[bytes]:
             gone = 0
@@ -125,6 +129,8 @@ class Door:
         await self._http.aclose()
 
     async def _ask(self, method: str, path: str, **how: Any) -> Any:
+        import httpx
+
         try:
             response = await self._http.request(method, path, **how)
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as late:
@@ -163,7 +169,7 @@ def is_over(report: Report) -> bool:
     return state in ("refused", "failed") or (state == "applied" and bool(report["readable"]))
 
 
-def _body(response: httpx.Response) -> Any:
+def _body(response: "httpx.Response") -> Any:
     if not response.content:
         return None
     try:
