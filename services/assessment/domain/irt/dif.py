@@ -37,7 +37,6 @@ from typing import Literal
 
 import numpy as np
 
-from services.assessment.domain.irt.plain import matched_counts
 from services.assessment.domain.irt.purification import compare_purified
 from services.assessment.domain.irt.strata import (
     Bools,
@@ -50,6 +49,7 @@ from services.assessment.domain.irt.strata import (
     match,
     students,
 )
+from services.assessment.domain.irt.strata_plain import matched_counts
 
 DELTA = -2.35
 SIGNIFICANCE = 0.05

@@ -24,7 +24,6 @@ import numpy as np
 
 from services.assessment.domain.irt.dif import SIGNIFICANCE, Class
 from services.assessment.domain.irt.fit import upper_tail
-from services.assessment.domain.irt.plain import matched_counts
 from services.assessment.domain.irt.purification import compare_purified
 from services.assessment.domain.irt.strata import (
     Bools,
@@ -36,6 +35,7 @@ from services.assessment.domain.irt.strata import (
     match,
     students,
 )
+from services.assessment.domain.irt.strata_plain import matched_counts
 
 MOST_STEPS, HALVINGS = 100, 30
 TOLERANCE = 1e-12
@@ -73,13 +73,12 @@ class LogisticDif:
 
 
 @dataclass(frozen=True, slots=True)
-class Regression:
-    """A logistic regression of counts: coefficients (terms,), covariance, log-likelihood, whether it separates."""
+class Regressions:
+    """Logistic regressions of counts: coefficients (items, terms), their covariances, log-likelihoods (items,)."""
 
     coefficients: Floats
     covariance: Floats
-    log_likelihood: float
-    separates: bool
+    log_likelihood: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,89 +149,112 @@ def _flagged(found: _Fitted) -> tuple[int, ...]:
 
 
 def _fit(group: Students, matched: Matched) -> _Fitted:
-    items, strata = matched.counts.shape[:2]
-    gains, r2 = np.full((items, 3), np.nan), np.full((items, 3), np.nan)
-    coefficients, errors = np.full((items, 4), np.nan), np.full((items, 4), np.nan)
-    score = np.tile(np.arange(strata, dtype=np.float64), 2)
-    member = np.repeat([0.0, 1.0], strata)
-    reasons: list[str | None] = []
-    for item in range(items):
-        name = group.names[item]
-        if group.highest[item] != 1:
-            several = "it has more than two scores" if group.highest[item] else "nobody earned a point or answered it"
-            reasons.append(f"{name}: {several}, and the regression is of right and wrong.")
-            continue
-        right = matched.counts[item, :, :, 1].T.ravel().astype(np.float64)
-        wrong = matched.counts[item, :, :, 0].T.ravel().astype(np.float64)
-        number = right + wrong
-        if not right.sum() or not wrong.sum():
-            reasons.append(f"{name}: everybody got the same score.")
-            continue
-        here = number > 0
-        centre = (number * score).sum() / number.sum()
-        scale = float(np.sqrt((number * (score - centre) ** 2).sum() / number.sum())) or 1.0
-        z = (score - centre) / scale
-        design = np.stack([np.ones_like(z), z, member, z * member], axis=1)
-        if np.linalg.matrix_rank(design[here]) < 4:
-            reasons.append(f"{name}: the groups do not each stand at two matching scores or more.")
-            continue
-        models = [regression(design[:, :terms], right, wrong) for terms in (2, 3, 4)]
-        if any(model.separates for model in models):
-            reasons.append(f"{name}: the matching score and the group tell right from wrong without error.")
-            continue
-        reasons.append(None)
-        logs = np.array([model.log_likelihood for model in models])
-        gains[item] = 2 * np.maximum([logs[1] - logs[0], logs[2] - logs[1], logs[2] - logs[0]], 0)
-        r2[item] = nagelkerke(logs, float(right.sum()), float(wrong.sum()))
-        back = _in_points(centre, scale)
-        coefficients[item] = back @ models[2].coefficients
-        errors[item] = np.sqrt(np.diag(back @ models[2].covariance @ back.T))
+    """The three models of every item that can be compared, all items at once."""
+    right, wrong = (matched.counts[:, :, :, score : score + 1].sum(axis=3).astype(np.float64) for score in (1, 0))
+    reasons = [_reason(group, matched, item) for item in range(len(right))]
+    items = np.flatnonzero([reason is None for reason in reasons])
+    width = len(right)
+    gains, r2 = np.full((width, 3), np.nan), np.full((width, 3), np.nan)
+    coefficients, errors = np.full((width, 4), np.nan), np.full((width, 4), np.nan)
+    if not len(items):
+        return _Fitted(gains, r2, coefficients, errors, tuple(reasons))
+    right, wrong = right[items], wrong[items]
+    number = right + wrong
+    score = np.arange(number.shape[1], dtype=np.float64)[np.newaxis, :, np.newaxis]
+    every = number.sum(axis=(1, 2))
+    centre = (number * score).sum(axis=(1, 2)) / every
+    away = score - centre[:, np.newaxis, np.newaxis]
+    scale = np.sqrt((number * away**2).sum(axis=(1, 2)) / every)
+    z = np.broadcast_to(away / scale[:, np.newaxis, np.newaxis], number.shape)
+    member = np.broadcast_to(np.array([0.0, 1.0]), number.shape)
+    design = np.stack([np.ones_like(z), z, member, z * member], axis=3).reshape(len(items), -1, 4)
+    cells = (right.reshape(len(items), -1), wrong.reshape(len(items), -1))
+    models = [regressions(design[:, :, :terms], *cells) for terms in (2, 3, 4)]
+    separates = np.any([np.abs(model.coefficients).max(axis=1) > STEEPEST for model in models], axis=0)
+    for item in items[separates]:
+        reasons[item] = f"{group.names[item]}: the matching score and the group tell right from wrong without error."
+    kept = items[~separates]
+    logs = np.stack([model.log_likelihood for model in models], axis=1)
+    gained = np.stack([logs[:, 1] - logs[:, 0], logs[:, 2] - logs[:, 1], logs[:, 2] - logs[:, 0]], axis=1)
+    gains[kept] = 2 * np.maximum(gained, 0)[~separates]
+    r2[kept] = nagelkerke(logs, right.sum(axis=(1, 2)), wrong.sum(axis=(1, 2)))[~separates]
+    back = _in_points(centre, scale)
+    coefficients[kept] = np.einsum("itu,iu->it", back, models[2].coefficients)[~separates]
+    spread = np.einsum("itu,iuv,itv->it", back, models[2].covariance, back)
+    errors[kept] = np.sqrt(spread)[~separates]
     return _Fitted(gains, r2, coefficients, errors, tuple(reasons))
 
 
-def _in_points(centre: float, scale: float) -> Floats:
-    """The linear map from coefficients of the scaled score to those of the score in points."""
-    back = np.diag([1.0, 1 / scale, 1.0, 1 / scale])
-    back[0, 1] = back[2, 3] = -centre / scale
+def _reason(group: Students, matched: Matched, item: int) -> str | None:
+    """Why an item cannot be compared, None when it can."""
+    name, counts = group.names[item], matched.counts[item]
+    if not counts.any():
+        return f"{name}: nobody answered it."
+    if group.highest[item] > 1:
+        return f"{name}: it has more than two scores, and the regression is of right and wrong."
+    if (counts.sum(axis=(0, 1)) > 0).sum() == 1:
+        return f"{name}: everybody got the same score."
+    standing = (counts.sum(axis=2) > 0).sum(axis=0)
+    if not standing.all():
+        return f"{name}: only one of the groups answered it."
+    return None if (standing > 1).all() else f"{name}: a group stands at a single matching score."
+
+
+def _in_points(centre: Floats, scale: Floats) -> Floats:
+    """The linear maps (items, 4, 4) from coefficients of the scaled score to those of the score in points."""
+    back = np.zeros((len(scale), 4, 4))
+    back[:, 0, 0] = back[:, 2, 2] = 1.0
+    back[:, 1, 1] = back[:, 3, 3] = 1 / scale
+    back[:, 0, 1] = back[:, 2, 3] = -centre / scale
     return back
 
 
-def nagelkerke(log_likelihoods: Floats, right: float, wrong: float) -> Floats:
-    """Nagelkerke's R² of models with these log-likelihoods, of `right` right and `wrong` wrong answers."""
+def nagelkerke(log_likelihoods: Floats, right: Floats, wrong: Floats) -> Floats:
+    """Nagelkerke's R² (items, models) of these log-likelihoods, with right and wrong answers (items,) counted."""
     number = right + wrong
     alone = right * np.log(right / number) + wrong * np.log(wrong / number)
-    gained = -np.expm1(2 / number * (alone - log_likelihoods))
-    return np.asarray(gained / -np.expm1(2 / number * alone), dtype=np.float64)
+    share = (2 / number)[:, np.newaxis]
+    gained = -np.expm1(share * (alone[:, np.newaxis] - log_likelihoods))
+    return np.asarray(gained / -np.expm1(share * alone[:, np.newaxis]), dtype=np.float64)
 
 
-def regression(design: Floats, right: Floats, wrong: Floats) -> Regression:
-    """Maximum likelihood by Newton's method, steps halved; design (cells, terms), counts right and wrong (cells,)."""
+def regressions(design: Floats, right: Floats, wrong: Floats) -> Regressions:
+    """Maximum likelihood of all items by Newton's method; design (items, cells, terms), counts (items, cells).
+
+    A step that would lose likelihood is halved until it does not.
+    """
     number = right + wrong
-    coefficients = np.zeros(design.shape[1])
-    log_likelihood = _log_likelihood(design @ coefficients, right, wrong)
+    coefficients = np.zeros((len(design), design.shape[2]))
+    log_likelihood = _log_likelihood(design, coefficients, right, wrong)
     for _ in range(MOST_STEPS):
         chance, inverse = _uncertainty(design, number, coefficients)
-        step = inverse @ (design.T @ (right - number * chance))
-        for halving in range(HALVINGS):
-            tried = coefficients + step * 0.5**halving
-            gained = _log_likelihood(design @ tried, right, wrong) - log_likelihood
-            if gained >= 0:
+        step = np.einsum("itu,icu,ic->it", inverse, design, right - number * chance)
+        for _ in range(HALVINGS):
+            tried = coefficients + step
+            now = _log_likelihood(design, tried, right, wrong)
+            worse = now < log_likelihood
+            if not worse.any():
                 break
-        else:
+            step[worse] /= 2
+        better = now > log_likelihood
+        gained = np.where(better, now - log_likelihood, 0.0)
+        coefficients = np.where(better[:, np.newaxis], tried, coefficients)
+        log_likelihood = log_likelihood + gained
+        if (gained <= TOLERANCE * (np.abs(log_likelihood) + 1)).all():
             break
-        coefficients, log_likelihood = tried, log_likelihood + gained
-        if gained <= TOLERANCE * (abs(log_likelihood) + 1):
-            break
-    separates = bool(np.abs(coefficients).max() > STEEPEST)
-    return Regression(coefficients, _uncertainty(design, number, coefficients)[1], log_likelihood, separates)
+    return Regressions(coefficients, _uncertainty(design, number, coefficients)[1], log_likelihood)
 
 
 def _uncertainty(design: Floats, number: Floats, coefficients: Floats) -> tuple[Floats, Floats]:
-    """Chances of a right answer (cells,) and the inverse of the information of the coefficients."""
-    chance = 1 / (1 + np.exp(-np.clip(design @ coefficients, -700, 700)))
-    weight = number * chance * (1 - chance)
-    return chance, np.asarray(np.linalg.pinv(design.T @ (weight[:, np.newaxis] * design), hermitian=True))
+    """Chances of a right answer (items, cells) and the inverse information (items, terms, terms)."""
+    logits = np.clip(np.einsum("ict,it->ic", design, coefficients), -700, 700)
+    chance = 1 / (1 + np.exp(-logits))
+    weighted = design * (number * chance * (1 - chance))[:, :, np.newaxis]
+    information = np.einsum("ict,icu->itu", weighted, design)
+    return chance, np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
 
 
-def _log_likelihood(logits: Floats, right: Floats, wrong: Floats) -> float:
-    return float(-(right * np.logaddexp(0, -logits) + wrong * np.logaddexp(0, logits)).sum())
+def _log_likelihood(design: Floats, coefficients: Floats, right: Floats, wrong: Floats) -> Floats:
+    logits = np.einsum("ict,it->ic", design, coefficients)
+    losses = right * np.logaddexp(0, -logits) + wrong * np.logaddexp(0, logits)
+    return np.asarray(-losses.sum(axis=1), dtype=np.float64)

@@ -25,7 +25,7 @@ SMALLEST_GROUP = 10
 MINIMUM_GROUP, MINIMUM_TOTAL = 100, 500
 
 Counter = Callable[[Codes, Bools, Bools, Counts, Counts], None]
-"""Counts into its last argument: `matched_counts` of `plain` or of `compiled`."""
+"""Counts into its last argument: `matched_counts` of `strata_plain` or of `strata_compiled`."""
 
 
 class GroupTooSmall(ValueError):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assessment.domain.irt import plain
+from services.assessment.domain.irt import strata_compiled, strata_plain
 from services.assessment.domain.irt.dif import ets_class, mantel_haenszel, naep_class
 from services.assessment.domain.irt.logistic import effect_class, logistic_dif
 from services.assessment.domain.irt.responses import NOT_PRESENTED
@@ -168,12 +168,15 @@ def sheets(draw: st.DrawFn) -> tuple[Scores, Truth, Truth]:
 def test_students_are_counted_at_their_score_over_what_they_were_presented(case: tuple[Scores, Truth, Truth]) -> None:
     scores, focal, anchors = case
     highest = np.where(scores > 250, 0, scores).max(axis=0).astype(np.int64)
-    counts = np.zeros((scores.shape[1], int(highest.sum()) + 1, 2, int(highest.max()) + 1), dtype=np.int64)
+    shape = (scores.shape[1], int(highest.sum()) + 1, 2, int(highest.max()) + 1)
+    counts, compiled = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
 
-    plain.matched_counts(scores, focal, anchors, highest, counts)
+    strata_plain.matched_counts(scores, focal, anchors, highest, counts)
+    strata_compiled.matched_counts(scores, focal, anchors, highest, compiled)
 
     found = {tuple(int(one) for one in place): int(counts[tuple(place)]) for place in np.argwhere(counts)}
     assert found == slow_counts(scores, focal, anchors, highest)
+    assert compiled.tolist() == counts.tolist()
 
 
 def test_items_of_several_scores_are_compared_by_their_mean() -> None:
