@@ -238,6 +238,18 @@ class Given:
     stop: NDArray[np.uint8]
 
 
+def nothing_given(students: int, longest: int) -> Given:
+    """Before the first item: items −1, scores 255, no ability yet."""
+    return Given(
+        np.empty(students),
+        np.empty(students),
+        np.full((students, longest), -1, dtype=np.int32),
+        np.full((students, longest), 255, dtype=np.uint8),
+        np.zeros(students, dtype=np.int32),
+        np.zeros(students, dtype=np.uint8),
+    )
+
+
 def step(pool: Pool, given: Sequence[int], scores: Sequence[int], eligible: NDArray[np.bool_] | None = None) -> Step:
     """What comes after these items with these scores; `eligible` (items,) says which items this student may see."""
     if len(given) != len(scores) or len(set(given)) != len(given):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.assessment.domain.irt import kernels, plain
+from services.assessment.domain.irt import adaptive_plain, kernels
 from services.assessment.domain.irt.adaptive import Given, Pool, Rules, prepare
 from services.assessment.domain.irt.models import Floats, Parameters
 
@@ -75,10 +75,12 @@ def simulate(
 
 def _administer(kernel: kernels.Name) -> Callable[[Pool, Floats, Floats, NDArray[np.bool_] | None], Given]:
     if kernel == "compiled":
-        from services.assessment.domain.irt import compiled  # here only: numba is 100 MB that few processes need
+        from services.assessment.domain.irt import (
+            adaptive_compiled,
+        )  # here only: numba is 100 MB that few processes need
 
-        return compiled.administer
-    return plain.administer
+        return adaptive_compiled.administer
+    return adaptive_plain.administer
 
 
 class _Eligibility:
