@@ -12,8 +12,11 @@ from deploy.cli.irt.output import shown
 from deploy.cli.irt.pictures import dif as pictures
 from deploy.cli.refusal import Refused, refusing
 from deploy.cli.report import Facts, Section, Table, Text, page
+from services.assessment.domain.irt import strata_plain
 from services.assessment.domain.irt.dif import MantelHaenszel, mantel_haenszel
+from services.assessment.domain.irt.strata import Counter
 
+MANY = 50_000
 COLUMNS = ("item", "delta", "se", "chi2", "p", "class")
 
 
@@ -31,7 +34,12 @@ def run(
     is_focal = grouping.codes[grouped] == grouping.labels.index(focal)
     with refusing(file.path):
         found = mantel_haenszel(
-            file.rows()[grouped], is_focal, purify=purify, names=file.items, smallest_group=smallest_group
+            file.rows()[grouped],
+            is_focal,
+            purify=purify,
+            names=file.items,
+            counter=_counter(file.size),
+            smallest_group=smallest_group,
         )
     made = as_json(file, focal, purify, is_focal, found)
     if left_out := made["left_out"]:
@@ -45,6 +53,15 @@ def run(
     output.write(made, json=json, out=out)
     if not json:
         output.table(f"{focal} (focal) and others (reference), by {grouping.column}", COLUMNS, _rows(made))
+
+
+def _counter(students: int) -> Counter:
+    """What counts: the compiled pass where there is much to count. The counts are the same whole numbers."""
+    if students < MANY:
+        return strata_plain.matched_counts
+    from services.assessment.domain.irt import strata_compiled  # here only: a second that small files need not wait
+
+    return strata_compiled.matched_counts
 
 
 def as_json(
