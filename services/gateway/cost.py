@@ -45,6 +45,7 @@ USUAL_LENGTH = {
     "School.areas": 50,
     "School.willingness": 5,
     "Programme.areas": 5,
+    "Programme.rules": 10,
     "PartnershipArea.competencies": 5,
 }
 """How many entries a plain list is taken to have; a test finds every one of them here."""

@@ -6,7 +6,9 @@ from fastapi import APIRouter
 
 from services.partnership import contract
 from services.partnership.domain.matching import Alone
+from services.partnership.domain.optimum import gap_of
 from services.partnership.domain.willingness import Declaration
+from services.partnership.domain.wording import words_of
 from services.partnership.handlers import answers, matchings
 from services.partnership.handlers import willingness as declaring
 from services.partnership.peers import Roster
@@ -124,6 +126,7 @@ def wire_programme(kept: Kept) -> contract.Programme:
             contract.Area(code=area.code, title=area.title, competencies=list(kept.competencies[area.code]))
             for area in each.areas
         ],
+        rules=[*words_of(each), *(["the conflicts that it names"] if kept.conflicts else [])],
     )
 
 
@@ -155,6 +158,8 @@ def wire_matching(each: Matching) -> contract.Matching:
         unmatched=each.unmatched,
         explanation=each.explanation,
         snapshot_at=each.snapshot_at,
+        gap=None if each.weight is None or each.bound is None else gap_of(each.weight, each.bound),
+        method=each.method,
     )
 
 
@@ -176,6 +181,7 @@ def wire_proposal(each: Proposal) -> contract.Proposal:
         guest_answer=cast(contract.Answer | None, each.guest_answer),
         declined_because=each.declined_because,
         proposed_at=each.proposed_at,
+        alternative=each.alternative,
     )
 
 
@@ -187,4 +193,5 @@ def wire_alone(each: Alone) -> contract.Unmatched:
         area=each.area,
         role=cast(contract.Role, each.role),  # that of a declaration
         reason=each.reason,
+        alternative=each.alternative,
     )

@@ -47,6 +47,8 @@ class Programme(BaseModel):
     currency: str
     max_distance_km: float | None
     areas: list[Area]
+    rules: list[str] = Field(default_factory=list)
+    """Every other rule of the programme in words."""
 
 
 class ProgrammePage(BaseModel):
@@ -106,7 +108,10 @@ class Propose(BaseModel):
 
 
 class Matching(BaseModel):
-    """One matching of a programme: `done` of `total` steps; `explanation` says why there is no proposal."""
+    """One matching of a programme: `done` of `total` steps; `explanation` says why there is no proposal.
+
+    `gap` is how far below the best the whole may be at most, as a share of it: 0 when it is the best.
+    """
 
     id: UUID
     programme: UUID
@@ -119,6 +124,8 @@ class Matching(BaseModel):
     unmatched: int
     explanation: str | None
     snapshot_at: datetime | None
+    gap: float | None = None
+    method: str | None = None
 
 
 class ByProgrammes(BaseModel):
@@ -158,6 +165,7 @@ class Proposal(BaseModel):
     guest_answer: Answer | None
     declined_because: str | None
     proposed_at: datetime
+    alternative: str | None = None
 
 
 class ProposalPage(BaseModel):
@@ -175,6 +183,7 @@ class Unmatched(BaseModel):
     area: str
     role: Role
     reason: str
+    alternative: str | None = None
 
 
 class UnmatchedPage(BaseModel):

@@ -5,7 +5,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Double, ForeignKey, Index, MetaData, Numeric, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Numeric,
+    Text,
+    text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as Uuid
@@ -23,7 +35,7 @@ def _instant(*, now: bool = False, nullable: bool = False) -> Any:
 
 
 class Programme(Base, table=True):
-    """Partnerships that somebody pays for; `balance` is a list of {sector, at_least, at_most}, in places."""
+    """Partnerships that somebody pays for; `balance` and `rules` are as `store.rules` writes them."""
 
     __tablename__ = "programmes"
     __table_args__ = (Unique("district_id", "code"), Index("programmes_by_title", "district_id", "title", "id"))
@@ -38,6 +50,7 @@ class Programme(Base, table=True):
     currency: str = Field(sa_type=Text)
     max_distance_km: float | None = Field(sa_type=Double)
     balance: list[dict[str, Any]] = Field(sa_type=JSONB)
+    rules: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb")))
     updated_at: datetime = Field(sa_column=_instant(now=True))
 
 
@@ -131,6 +144,9 @@ class Matching(Base, table=True):
     unmatched: int
     explanation: str | None = Field(sa_type=Text)
     snapshot_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    weight: int | None = Field(sa_type=BigInteger)
+    bound: int | None = Field(sa_type=BigInteger)
+    method: str | None = Field(sa_type=Text)
 
 
 class Inputs(Base, table=True):
@@ -174,6 +190,7 @@ class Proposal(Base, table=True):
     guest_answer: str | None = Field(sa_type=Text)
     declined_because: str | None = Field(sa_type=Text)
     proposed_at: datetime = Field(sa_column=_instant(now=True))
+    alternative: str | None = Field(sa_type=Text)
 
 
 class Answer(Base, table=True):
@@ -203,3 +220,4 @@ class Unmatched(Base, table=True):
     area: str = Field(sa_type=Text)
     role: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
+    alternative: str | None = Field(sa_type=Text)

@@ -30,7 +30,9 @@ class Evidence:
     modality: Modality
     item: str = strawberry.field(description="The item's code.")
     score: float = strawberry.field(description="Points over the maximum, from 0 to 1.")
-    before: float = strawberry.field(description="The probability of mastery before this response.")
+    before: float = strawberry.field(
+        description="The probability of mastery at the moment of this response, before it."
+    )
     after: float = strawberry.field(description="The probability of mastery after it.")
     competency_key: strawberry.Private[UUID]
     administration_key: strawberry.Private[UUID]

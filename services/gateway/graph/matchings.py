@@ -29,6 +29,9 @@ class UnmatchedSchool:
     area: str = strawberry.field(description="The area's code, as in the programme.")
     role: PartnershipRole = strawberry.field(description="Whether the school offers help or seeks it.")
     reason: str = strawberry.field(description="Why it has no proposal, in a sentence.")
+    alternative: str | None = strawberry.field(
+        description="What the whole would lose with a partner for it, in a sentence; null where it has none to choose."
+    )
     school_key: strawberry.Private[UUID]
 
     @strawberry.field(description="The school.")
@@ -41,6 +44,7 @@ class UnmatchedSchool:
             area=unmatched.area,
             role=PartnershipRole(unmatched.role),
             reason=unmatched.reason,
+            alternative=unmatched.alternative,
             school_key=unmatched.school,
         )
 
@@ -57,6 +61,12 @@ class Matching:
     explanation: str | None = strawberry.field(description="Why there is no proposal, where there is none.")
     snapshot_at: datetime | None = strawberry.field(
         description="The moment for which the measured figures hold that it used; null when it used none."
+    )
+    gap: float | None = strawberry.field(
+        description="How far below the best its proposals together may be, at most, as a share; 0: they are the best."
+    )
+    method: str | None = strawberry.field(
+        description="How that is known: by a linear or an integer program, or as there was nothing to choose."
     )
     programme_key: strawberry.Private[UUID]
 
@@ -84,5 +94,7 @@ class Matching:
             unmatched_count=matching.unmatched,
             explanation=matching.explanation,
             snapshot_at=matching.snapshot_at,
+            gap=matching.gap,
+            method=matching.method,
             programme_key=matching.programme,
         )

@@ -44,6 +44,7 @@ class Programme(Node):
     currency: str = strawberry.field(description="The currency's code, e.g. USD.")
     max_distance_km: float | None = strawberry.field(description="The greatest distance between partners; null: any.")
     areas: list[PartnershipArea] = strawberry.field(description="In what schools help each other.")
+    rules: list[str] = strawberry.field(description="What binds its matchings, each rule in words.")
     key: strawberry.Private[UUID]
 
     @strawberry.field(description="The latest matching of its willing schools; null before the first.")
@@ -68,6 +69,7 @@ class Programme(Node):
             currency=programme.currency,
             max_distance_km=programme.max_distance_km,
             areas=[PartnershipArea.of(area) for area in programme.areas],
+            rules=programme.rules,
             key=programme.id,
         )
 

@@ -47,6 +47,9 @@ class PartnershipProposal(Node):
     area: str = strawberry.field(description="The area's code, as in the programme.")
     state: ProposalState = strawberry.field(description="What has become of it.")
     reason: str = strawberry.field(description="Why these two, in a sentence.")
+    alternative: str | None = strawberry.field(
+        description="What the whole would lose without it, in a sentence; null once figures it rests on are taken back."
+    )
     host_basis: PartnershipBasis = strawberry.field(description="What the host's part of the reason rests on.")
     guest_basis: PartnershipBasis = strawberry.field(description="What the guest's part of the reason rests on.")
     distance_km: float | None = strawberry.field(description="Between the schools; null where a location is missing.")
@@ -91,6 +94,7 @@ class PartnershipProposal(Node):
             area=proposal.area,
             state=ProposalState(proposal.state),
             reason=proposal.reason,
+            alternative=proposal.alternative,
             host_basis=PartnershipBasis(proposal.host_basis),
             guest_basis=PartnershipBasis(proposal.guest_basis),
             distance_km=proposal.distance_km,

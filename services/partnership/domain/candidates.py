@@ -1,8 +1,10 @@
 """Which schools could be partners, how far apart they are, and what the partnership would weigh.
 
-The weight of host h, guest g and area a is `strength_h × need_g × √(eagerness_h × eagerness_g) / 5 × nearness`, with
-nearness `1 − distance / (2 × max_distance_km)`, or 1 without a rule for distance. It is counted in millionths, and is
-at least one: a partnership between willing schools is better than none.
+The weight of host h, guest g and area a is `strength_h × need_g × fit × √(eagerness_h × eagerness_g) / 5`. The fit is
+nearness, `1 − distance / (2 × max_distance_km)` or 1 without a rule for distance, times the programme's factor for each
+attribute in which the two differ, times what the programme says of schools that prefer each other, times one and `keep`
+for a pair that is proposed already. It is counted in millionths, and is at least one: a partnership between willing
+schools is better than none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,16 +31,18 @@ UNKNOWN_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which kinds of rules are in force; all of them, but when it is asked which ones contradict each other."""
+    """Which rules are in force: all but those that are dropped, when it is asked which ones contradict each other."""
 
-    number: bool = True
-    budget: bool = True
-    distance: bool = True
-    conflicts: bool = True
-    declined: bool = True
-    capacity: bool = True
-    dropped_balance: frozenset[tuple[str, str]] = frozenset()
-    """(sector, at_least or at_most) that do not count."""
+    dropped: frozenset[str] = frozenset()
+    """By the names that `rows.rules_of` gives them."""
+
+    def has(self, rule: str) -> bool:
+        """Whether this rule is in force."""
+        return rule not in self.dropped
+
+    def without(self, rule: str) -> "Rules":
+        """The same but for this one."""
+        return Rules(self.dropped | {rule})
 
 
 ALL = Rules()
@@ -135,15 +139,15 @@ class _Grid:
 
 def _still_open(instance: Instance, rules: Rules, grid: _Grid, km: Floats, ruled_out: RuledOut) -> Bools:
     open_ = np.ones(km.shape, np.bool_)
-    limit = instance.max_distance_km if rules.distance else None
+    limit = instance.max_distance_km if rules.has("distance") else None
     causes: list[tuple[Integers, Bools]] = [
         (ruled_out.together, grid.mask(((host, guest) for host, guest, _ in instance.locked), either_way=True))
     ]
     if limit is not None:
         causes += [(ruled_out.no_location, np.isnan(km)), (ruled_out.too_far, km > limit)]
-    if rules.conflicts:
+    if rules.has("conflicts"):
         causes.append((ruled_out.conflict, grid.mask(instance.conflicts, either_way=True)))
-    if rules.declined:
+    if rules.has("declined"):
         area = instance.willing[int(grid.host[0])].area
         said_no = ((host, guest) for host, guest, about in instance.declined if about == area)
         causes.append((ruled_out.declined, grid.mask(said_no, either_way=False)))
@@ -163,10 +167,33 @@ def _still_open(instance: Instance, rules: Rules, grid: _Grid, km: Floats, ruled
 def _weights(instance: Instance, host: Integers, guest: Integers, km: Floats, shares: Floats) -> Integers:
     eagerness = np.array([each.eagerness for each in instance.willing], np.float64)
     eager = np.sqrt(eagerness[host] * eagerness[guest]) / MOST_EAGER
-    limit = instance.max_distance_km
-    near = np.ones(len(km)) if limit is None else 1 - np.nan_to_num(np.minimum(km, limit), nan=limit) / (2 * limit)
-    exact = shares[host] * shares[guest] * eager * near
+    exact = shares[host] * shares[guest] * eager * _fit(instance, host, guest, km)
     return np.maximum(np.rint(exact * WEIGHT_SCALE).astype(np.int64), 1)
+
+
+def _fit(instance: Instance, host: Integers, guest: Integers, km: Floats) -> Floats:
+    limit = instance.max_distance_km
+    fit = np.ones(len(km)) if limit is None else 1 - np.nan_to_num(np.minimum(km, limit), nan=limit) / (2 * limit)
+    for each in instance.fit:
+        value = values_of(instance, each.attribute)
+        fit = fit * np.where(value[host] == value[guest], 1.0, float(each.differing))
+    if not (instance.preferences or (instance.keep and instance.previous)):
+        return fit
+    times = {frozenset((one, other)): by for one, other, by in instance.preferences}
+    before = set(instance.previous) if instance.keep else set()
+    willing = instance.willing
+    for at, (h, g) in enumerate(zip(host.tolist(), guest.tolist(), strict=True)):
+        two = (willing[h].school, willing[g].school)
+        fit[at] *= times.get(frozenset(two), 1.0)
+        fit[at] *= 1 + instance.keep if (*two, willing[h].area) in before else 1.0
+    return fit
+
+
+def values_of(instance: Instance, attribute: str) -> Integers:
+    """For each of `willing`, a number for its school's value of an attribute; schools without one share a number."""
+    values = {school.id: school.value_of(attribute) for school in instance.schools}
+    numbers: dict[str | None, int] = {}
+    return np.array([numbers.setdefault(values[each.school], len(numbers)) for each in instance.willing], np.int64)
 
 
 def shares_of(willing: Iterable[Willing]) -> Floats:

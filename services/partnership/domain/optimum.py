@@ -1,34 +1,41 @@
-"""The choice of pairs with the largest total weight: an integer program, solved exactly (HiGHS, one thread).
+"""The choice of pairs with the largest total weight, and how near to the best it certainly is (HiGHS, one thread).
 
-Maximise the sum of weights over the chosen pairs, subject to: the capacity of each school in each area, one partnership
-for each two schools, the number of partnerships, and the balance between sectors in places.
+Maximise the sum of weights over the chosen pairs, subject to the rows of `rows.program`.
 
 Weights are integers, so an optimum can be exact: a linear relaxation gives a bound and reduced costs (Dantzig 1951);
 where it is not integral already, pairs whose reduced cost is beyond the gap to a known solution cannot be in a better
-one and are left out (reduced-cost fixing), and a small integer program over the rest finds the optimum.
+one and are left out (reduced-cost fixing), and a small integer program over the rest finds the optimum. It may stop
+earlier, when the choice is within an allowed gap of the bound: of many pairs, one in ten thousand of the whole weight.
+Where nothing but capacities and the number bind, the relaxation is a flow in a network and so integral.
 
-Ties are broken by a number from 0 to 255 that is drawn from the pair's ids, so that nobody is favoured by where it
-stands in a file. Divided by more than twice what a whole solution's ties can add up to, these numbers come to less
-than half a unit of weight together: they choose among optima and can never change the optimum.
+Ties are broken by a number from 0 to 255 that is drawn from the pair's ids and the seed, so that nobody is favoured by
+where it stands in a file. Divided by more than twice what a whole solution's ties can add up to, these numbers come to
+less than half a unit of weight together: they choose among optima and can never change the optimum.
 """
 
 import hashlib
 from dataclasses import dataclass
-from math import inf
+from math import floor, inf
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 
 from services.partnership.domain.candidates import ALL, Bools, Candidates, Floats, Integers, Rules
 from services.partnership.domain.instance import Instance
+from services.partnership.domain.rows import Program, capacity_left, number_left, program
 
+ALLOWED_GAP = 1e-4
+EXACT_UP_TO = 5_000
+"""Pairs up to which the choice is the best there is, unless the programme allows a gap."""
+LINEAR, INTEGER, NOTHING = "linear", "integer", "nothing"
 _INTEGRAL = 1e-6
 _LARGEST_TIE = 255
 _FIRST_OF_A_SCHOOL = 8
 """Pairs of each host, and of each guest, that the linear program begins with."""
 _MORE_AT_ONCE = 5_000
 """Pairs that come into it at once."""
-_FIRST_LOOK = 2_000
+_FIRST_LOOK = 500
 """Pairs beside those of the relaxation that the first integer program looks at."""
 
 
@@ -37,178 +44,120 @@ class NotSolved(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What is left of a limit after the partnerships that are locked."""
+class Chosen:
+    """A choice of candidates and its certificate: no choice weighs more than `bound`.
 
-    number: float
-    capacity: Integers  # by position in `willing`
-    balance: tuple[tuple[str, str, float], ...]
-    """(sector, at_least or at_most, places)."""
+    `method` says how it was found: `linear` (the relaxation's best solution is whole), `integer`, or `nothing` where
+    there is no candidate. `reduced` is, for each candidate, what the bound falls by at least when the pair is forced
+    in (or, negative, when a pair of the relaxation is forced out).
+    """
 
+    pairs: Bools
+    weight: int
+    bound: int
+    method: str
+    reduced: Floats
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The rows of the integer program over some candidates: `row` and `column` of each entry and its value."""
-
-    row: Integers
-    column: Integers
-    value: Floats
-    lower: Floats
-    upper: Floats
-    columns: int
-
-    def take(self, keep: Bools) -> "Program":
-        """The same rows over fewer columns."""
-        number = np.cumsum(keep) - 1
-        kept = keep[self.column]
-        return Program(
-            self.row[kept], number[self.column[kept]], self.value[kept], self.lower, self.upper, int(keep.sum())
-        )
+    @property
+    def gap(self) -> float:
+        """How far below the bound the weight is, as a share of the weight."""
+        return gap_of(self.weight, self.bound)
 
 
-def left(instance: Instance, rules: Rules = ALL) -> Left:
-    """What the partnerships both sides have accepted leave to be used; capacity serves every programme."""
-    number = min(
-        instance.partnerships if rules.number else inf,
-        instance.affordable if rules.budget else inf,
-    )
-    capacity = np.array([each.capacity for each in instance.willing], np.int64)
-    at = {(each.school, each.area): place for place, each in enumerate(instance.willing)}
-    sector = {school.id: school.sector for school in instance.schools}
-    used: dict[str, int] = {}
-    for host, guest, _ in instance.locked:
-        for school in (host, guest):
-            used[str(sector.get(school))] = used.get(str(sector.get(school)), 0) + 1
-    for host, guest, area in (*instance.locked, *instance.elsewhere):
-        for school in (host, guest):
-            if (school, area) in at:
-                capacity[at[school, area]] -= 1
-    balance: list[tuple[str, str, float]] = []
-    for each in instance.balance:
-        for kind, places in (("at_least", each.at_least), ("at_most", each.at_most)):
-            if places is not None and (each.sector, kind) not in rules.dropped_balance:
-                balance.append((each.sector, kind, max(0, places - used.get(each.sector, 0))))
-    return Left(max(0, number - len(instance.locked)), np.maximum(capacity, 0), tuple(balance))
+def gap_of(weight: int, bound: int) -> float:
+    """How far below the bound a weight is, as a share of the weight."""
+    return (bound - weight) / max(1, weight)
 
 
-def places(instance: Instance, found: Candidates, sector: str) -> Integers:
-    """How many places each candidate takes of a sector's: 0, 1 or 2."""
-    sectors = {school.id: school.sector for school in instance.schools}
-    mine = np.array([sectors[each.school] == sector for each in instance.willing], np.int64)
-    return mine[found.host] + mine[found.guest] if len(found) else np.zeros(0, np.int64)
+def allowed_gap(instance: Instance, found: Candidates) -> float:
+    """How far below the best a choice may be: what the programme says, or nothing for few pairs, or little."""
+    if instance.gap is not None:
+        return instance.gap
+    return 0.0 if len(found) <= EXACT_UP_TO else ALLOWED_GAP
 
 
-def program(instance: Instance, found: Candidates, rules: Rules = ALL) -> Program:
-    """The rows that bind these candidates together."""
-    limits = left(instance, rules)
-    every = np.arange(len(found))
-    rows: list[tuple[Integers, Integers, Integers]] = []
-    lower: list[float] = []
-    upper: list[float] = []
-
-    def add(row: Integers, column: Integers, value: Integers, low: list[float], high: list[float]) -> None:
-        rows.append((row + len(lower), column, value))
-        lower.extend(low)
-        upper.extend(high)
-
-    one = np.ones(len(found), np.int64)
-    if rules.capacity:
-        size = len(instance.willing)
-        both = np.concatenate([found.host, found.guest])
-        add(both, np.tile(every, 2), np.tile(one, 2), [-inf] * size, limits.capacity.tolist())
-    pair = _pairs(instance, found)
-    _, back, times = np.unique(pair, return_inverse=True, return_counts=True)
-    several = times[back] > 1 if len(found) else np.zeros(0, np.bool_)
-    if several.any():
-        groups, number = np.unique(pair[several], return_inverse=True)
-        add(number, every[several], one[several], [-inf] * len(groups), [1.0] * len(groups))
-    if limits.number < inf:
-        add(np.zeros(len(found), np.int64), every, one, [-inf], [limits.number])
-    for sector, kind, count in limits.balance:
-        value = places(instance, found, sector)
-        takes = value > 0
-        low, high = (count, inf) if kind == "at_least" else (-inf, count)
-        add(np.zeros(int(takes.sum()), np.int64), every[takes], value[takes], [low], [high])
-    if not rows:
-        none = np.zeros(0, np.int64)
-        rows.append((none, none, none))
-    return Program(
-        np.concatenate([each[0] for each in rows]),
-        np.concatenate([each[1] for each in rows]),
-        np.concatenate([each[2] for each in rows]).astype(np.float64),
-        np.array(lower, np.float64),
-        np.array(upper, np.float64),
-        len(found),
-    )
-
-
-def _pairs(instance: Instance, found: Candidates) -> Integers:
-    """A number for each two schools, whichever of them is the host and whatever the area."""
-    number = {school.id: place for place, school in enumerate(instance.schools)}
-    school = np.array([number[each.school] for each in instance.willing], np.int64)
+def best(instance: Instance, found: Candidates) -> Chosen | None:
+    """Which candidates to propose; None when no choice meets the rules."""
     if not len(found):
-        return np.zeros(0, np.int64)
-    one, other = school[found.host], school[found.guest]
-    pairs: Integers = np.minimum(one, other) * len(number) + np.maximum(one, other)
-    return pairs
+        return Chosen(np.zeros(0, np.bool_), 0, 0, NOTHING, np.zeros(0)) if feasible(instance, found) else None
+    return choose(
+        program(instance, found), worth_of(instance, found), found.weight, likely_pairs(found),
+        allowed_gap(instance, found),
+    )  # fmt: skip
 
 
-def best(instance: Instance, found: Candidates) -> Bools | None:
-    """Which candidates to propose: the largest total weight there is, exactly. None when no choice meets the rules."""
-    if not len(found):
-        return np.zeros(0, np.bool_) if feasible(instance, found) else None
-    rules = program(instance, found)
-    worth = worth_of(instance, found)
-    relaxed = relaxation(rules, worth, likely_pairs(found))
+def choose(rules: Program, worth: Floats, weight: Integers, likely: Bools, gap: float) -> Chosen | None:
+    """The best choice of columns, or one whose weight is within `gap` (relative) of a bound on all; None without any.
+
+    `worth` is the integer `weight` with less than a half added for ties; `likely` are the columns to begin with.
+    """
+    relaxed = relaxation(rules, worth, likely)
     if relaxed is None:
         return None
     chosen = _whole(relaxed.values)
     if chosen is not None:
-        return chosen
-    reduced = relaxed.reduced
-    beyond = np.partition(reduced, min(_FIRST_LOOK, len(reduced) - 1))[min(_FIRST_LOOK, len(reduced) - 1)]
-    looked = (reduced <= max(beyond, _INTEGRAL)) | (relaxed.values > _INTEGRAL)
-    solution = _among(rules, worth, looked)
+        return _certified(chosen, weight, relaxed.worth, LINEAR, relaxed)
+    enough = relaxed.worth * (1 - gap) if gap else inf
+    first = min(_FIRST_LOOK + int((relaxed.values > _INTEGRAL).sum()), len(worth) - 1)
+    nearest = float(np.partition(relaxed.reduced, first)[first])
+    looked = (relaxed.reduced <= max(nearest, _INTEGRAL)) | (relaxed.values > _INTEGRAL)
+    solution, bound = _among(rules, worth, looked, enough)
     while not looked.all():
         # What a solution would lose by a pair outside is at least the pair's reduced cost.
-        gap = inf if solution is None else relaxed.worth - float(worth[solution].sum())
-        wanted = looked | (reduced <= gap + _INTEGRAL)
+        bound = max(bound, relaxed.worth - float(relaxed.reduced[~looked].min()))
+        value = -inf if solution is None else float(worth[solution].sum())
+        if bound <= value + 0.5 or bound * (1 - gap) <= value:
+            break
+        wanted = looked | (relaxed.reduced <= relaxed.worth - value + _INTEGRAL)
         if (wanted == looked).all():
             break
         looked = wanted
-        solution = _among(rules, worth, looked)
-    return solution
+        solution, bound = _among(rules, worth, looked, enough)
+    return None if solution is None else _certified(solution, weight, min(bound, relaxed.worth), INTEGER, relaxed)
+
+
+def _certified(chosen: Bools, weight: Integers, bound: float, method: str, relaxed: "Relaxed") -> Chosen:
+    total = int(weight[chosen].sum())
+    return Chosen(chosen, total, max(total, floor(bound + _INTEGRAL)), method, relaxed.reduced)
 
 
 def feasible(instance: Instance, found: Candidates, rules: Rules = ALL) -> bool:
     """Whether any choice of these candidates meets the rules."""
     asked = program(instance, found, rules)
     if not len(found):
-        return bool((asked.lower <= 0).all())
+        return bool((asked.lower <= 0).all() and (asked.upper >= 0).all())
     return run(asked, np.zeros(len(found)), integral=True) is not None
 
 
 def worth_of(instance: Instance, found: Candidates) -> Floats:
-    """Weights, with ties broken by the pairs' ids."""
-    limits = left(instance)
-    most = int(min(limits.number, int(limits.capacity.sum()), len(found)))
-    schools = [each.school for each in instance.willing]
-    areas = [each.area for each in instance.willing]
-    tie = np.fromiter(
-        (
-            hashlib.blake2b(schools[h].bytes + schools[g].bytes + areas[h].encode(), digest_size=1).digest()[0]
-            for h, g in zip(found.host.tolist(), found.guest.tolist(), strict=True)
-        ),
-        np.float64,
-        len(found),
-    )
-    worth: Floats = found.weight + tie / (2 * most * _LARGEST_TIE + 2)
+    """Weights, with ties broken by the pairs' ids and the seed."""
+    most = int(min(number_left(instance), int(capacity_left(instance).sum()), len(found)))
+    worth: Floats = found.weight + ties(instance, found) / (2 * most * _LARGEST_TIE + 2)
     return worth
+
+
+def ties(instance: Instance, found: Candidates) -> Floats:
+    """For each candidate a number from 0 to 255 that its schools' ids, its area and the seed decide."""
+    salt = instance.seed.to_bytes(8, "big", signed=True) if instance.seed else b""
+
+    def drawn(side: bytes) -> NDArray[np.uint64]:
+        digests = [
+            hashlib.blake2b(each.school.bytes + each.area.encode(), digest_size=8, key=salt, person=side).digest()
+            for each in instance.willing
+        ]
+        return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+    if not len(found):
+        return np.zeros(0)
+    mixed = drawn(b"host")[found.host] + drawn(b"guest")[found.guest]
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)  # SplitMix64 (Steele et al. 2014)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) & np.uint64(_LARGEST_TIE)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """A solution and what it is worth.
+    """A solution, what it is worth, and what none is worth more than.
 
     Of a relaxation `reduced` is what a solution loses, at least, by each pair, and `prices` what each rule's last unit
     is worth.
@@ -216,6 +165,7 @@ class Relaxed:
 
     values: Floats
     worth: float
+    bound: float
     reduced: Floats
     prices: Floats
 
@@ -249,7 +199,7 @@ def relaxation(rules: Program, worth: Floats, begin: Bools) -> Relaxed | None:
         if not better.any():
             values = np.zeros(len(worth))
             values[looked] = part.values
-            return Relaxed(values, part.worth, reduced, part.prices)
+            return Relaxed(values, part.worth, part.worth, reduced, part.prices)
         most = np.partition(reduced[better], min(_MORE_AT_ONCE, int(better.sum()) - 1))
         looked |= better & (reduced <= most[min(_MORE_AT_ONCE, len(most) - 1)])
 
@@ -259,17 +209,40 @@ def _whole(values: Floats) -> Bools | None:
     return chosen if bool((np.abs(values - chosen) < _INTEGRAL).all()) else None
 
 
-def _among(rules: Program, worth: Floats, looked: Bools) -> Bools | None:
-    solved = run(rules.take(looked), worth[looked], integral=True)
+def _among(rules: Program, worth: Floats, looked: Bools, enough: float) -> tuple[Bools | None, float]:
+    """The best choice among some columns, or one worth `enough`, and a bound on all choices among them."""
+    solved = run(rules.take(looked), worth[looked], integral=True, enough=enough)
     if solved is None:
-        return None
+        return None, -inf
     chosen = np.zeros(len(worth), np.bool_)
     chosen[looked] = solved.values > 0.5
-    return chosen
+    if not rules.holds(chosen.astype(np.float64)):
+        raise NotSolved("HiGHS ended with a choice that breaks a rule")
+    return chosen, solved.bound
 
 
-def run(rules: Program, worth: Floats, *, integral: bool) -> Relaxed | None:
-    """Solve; None when nothing meets the rules."""
+def run(rules: Program, worth: Floats, *, integral: bool, enough: float = inf) -> Relaxed | None:
+    """Solve, or stop at a solution that is worth `enough`; None when nothing meets the rules."""
+    solver = quiet()
+    if enough < inf:
+        solver.setOptionValue("objective_target", -enough)
+    solver.passModel(model_of(rules, worth, integral=integral))
+    solver.run()
+    status = solver.getModelStatus()
+    if status == highspy.HighsModelStatus.kInfeasible:
+        return None
+    if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kObjectiveTarget):
+        raise NotSolved(f"HiGHS ended with {solver.modelStatusToString(status)}")
+    solution, info = solver.getSolution(), solver.getInfo()
+    values = np.array(solution.col_value, np.float64)
+    reduced = np.zeros(0) if integral else np.array(solution.col_dual, np.float64)
+    prices = np.zeros(0) if integral else np.array(solution.row_dual, np.float64)
+    bound = -(info.mip_dual_bound if integral else info.objective_function_value)
+    return Relaxed(values, -info.objective_function_value, bound, reduced, prices)
+
+
+def quiet() -> highspy.Highs:
+    """A solver that says nothing, does the same each time and stops at nothing less than the optimum."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy types its methods, not its constructor
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
@@ -277,25 +250,15 @@ def run(rules: Program, worth: Floats, *, integral: bool) -> Relaxed | None:
     solver.setOptionValue("random_seed", 0)
     solver.setOptionValue("mip_rel_gap", 0.0)
     solver.setOptionValue("mip_abs_gap", 1e-6)
-    solver.passModel(_model(rules, worth, integral=integral))
-    solver.run()
-    status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kInfeasible:
-        return None
-    if status != highspy.HighsModelStatus.kOptimal:
-        raise NotSolved(f"HiGHS ended with {solver.modelStatusToString(status)}")
-    solution = solver.getSolution()
-    values = np.array(solution.col_value, np.float64)
-    reduced = np.zeros(0) if integral else np.array(solution.col_dual, np.float64)
-    prices = np.zeros(0) if integral else np.array(solution.row_dual, np.float64)
-    return Relaxed(values, -solver.getInfo().objective_function_value, reduced, prices)
+    return solver
 
 
-def _model(rules: Program, worth: Floats, *, integral: bool) -> highspy.HighsLp:
+def model_of(rules: Program, worth: Floats, *, integral: bool) -> highspy.HighsLp:
+    """The program as HiGHS takes it: it minimises, so the worth is a cost below zero."""
     order = np.lexsort((rules.column, rules.row))
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = rules.columns, len(rules.lower)
-    model.col_cost_ = -worth  # HiGHS minimises
+    model.col_cost_ = -worth
     model.col_lower_, model.col_upper_ = np.zeros(rules.columns), np.ones(rules.columns)
     model.row_lower_ = np.where(np.isinf(rules.lower), -highspy.kHighsInf, rules.lower)
     model.row_upper_ = np.where(np.isinf(rules.upper), highspy.kHighsInf, rules.upper)

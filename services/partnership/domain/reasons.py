@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 Grounds: TypeAlias = dict[str, Any]  # kept as JSON: what a proposal's sentence is made of
 
 _EAGERNESS = {1: "a little eager", 2: "somewhat eager", 3: "eager", 4: "very eager", 5: "most eager"}
+RULES = ("balance", "area", "equity", "budget")
+"""Kinds of rules that a further pair may break, in the order in which they are named."""
 _OTHERS = {"offers": "seeks", "seeks": "offers"}
 
 
@@ -77,10 +79,10 @@ class Standing:
     """Why a willing school has no partner: how many there could have been, and what stood against each.
 
     Every other school that does the opposite in this area is counted once, in the first field that is true of it.
-    The last four could be its partner: `partners` are so in another area now, `full` have given all their places to
-    other partnerships, `balance` would take a sector beyond its places, and `open` only come after the last of the
-    `number` partnerships that there may be, `by_money` when it is the budget that says so. `has_place` is False when
-    partnerships of other programmes take all the places that it has.
+    Those from `partners` on could be its partner: `partners` are so in another area now, `full` have given all their
+    places to other partnerships, with those of `broken` (kind of rule, how many) a rule of the programme would be
+    broken, and `open` only come after the last of the `number` partnerships that there may be, `by_money` when it is
+    the budget that says so. `has_place` is False when partnerships of other programmes take all the places that it has.
     """
 
     role: str
@@ -96,7 +98,7 @@ class Standing:
     declined: int = 0
     partners: int = 0
     full: int = 0
-    balance: int = 0
+    broken: tuple[tuple[str, int], ...] = ()
     open: int = 0
     nearest_km: float | None = None
     number: int = 0
@@ -124,7 +126,7 @@ def why_not(standing: Standing) -> str:
 def _causes(standing: Standing) -> list[tuple[int, str]]:
     near = "" if standing.nearest_km is None else f" (the nearest is {standing.nearest_km:.1f} km away)"
     allowed = "that the budget pays for" if standing.by_money else "of the programme"
-    several = standing.number != 1
+    several, broken = standing.number != 1, dict(standing.broken)
 
     def said(count: int, one: str, many: str, rest: str) -> tuple[int, str]:
         return count, f"{one if count == 1 else many} {rest}"
@@ -137,7 +139,10 @@ def _causes(standing: Standing) -> list[tuple[int, str]]:
         said(standing.declined, "was", "were", "part of a proposal to it that one side declined"),
         said(standing.partners, "is", "are", "proposed to it, or its partner, in another area"),
         said(standing.full, "has", "have", "no place left beside the partnerships that together weigh most"),
-        said(standing.balance, "has", "have", "no place left in the balance between sectors"),
+        said(broken.get("balance", 0), "has", "have", "no place left in the balance between schools"),
+        said(broken.get("area", 0), "comes", "come", "after the last partnership that the programme has here"),
+        said(broken.get("equity", 0), "would leave", "would leave", "too small a share to the schools most in need"),
+        said(broken.get("budget", 0), "would cost", "would cost", "more than is left of the budget"),
         said(
             standing.open, "comes", "come",
             f"after the {standing.number} partnership{'s' * several} {allowed}, which together weigh most",

@@ -5,6 +5,7 @@ while it is solved, it is begun again without.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,13 +13,12 @@ import structlog
 
 from services.partnership import events
 from services.partnership.domain.figures import share
-from services.partnership.domain.instance import Instance, Willing, from_json, to_json
+from services.partnership.domain.instance import Instance, Pair, Willing, from_json, instance_of, to_json
 from services.partnership.domain.matching import Outcome, match
-from services.partnership.domain.programme import affordable
 from services.partnership.peers import Mastery, Roster
 from services.partnership.store import matchings as store
 from services.partnership.store import programmes, proposals, willingness
-from services.partnership.store.matchings import Due, Matching
+from services.partnership.store.matchings import Certificate, Due, Matching
 from services.partnership.store.programmes import Kept
 from services.partnership.store.willingness import Declared
 from shared import jobs
@@ -127,25 +127,26 @@ class Matcher:
         schools = await self._roster.schools(sorted(named), caller)
         shares, snapshot_at = await self._shares(programme, willing, caller)
         asked = programme.programme
-        gathered = Instance(
+        gathered = instance_of(
+            asked,
+            programme.schools,
             matching=matching.id,
-            areas=tuple((area.code, area.title) for area in asked.areas),
-            schools=tuple(schools.values()),
-            willing=tuple(
+            schools=schools.values(),
+            willing=(
                 Willing(d.school, d.area, d.role, d.eagerness, d.capacity, shares.get((d.school, d.area)))
                 for d in (each.declaration for each in willing)
                 if d.school in schools  # a school that left the district since it said so is not matched
             ),
-            partnerships=asked.partnerships,
-            affordable=affordable(asked.partnerships, asked.budget, asked.cost_per_partnership),
-            max_distance_km=asked.max_distance_km,
-            balance=asked.balance,
+        )
+        gathered = replace(
+            gathered,
             conflicts=tuple((one, other) for one, other, _ in programme.conflicts),
             declined=tuple(declined),
             locked=tuple(locked),
             elsewhere=tuple(elsewhere),
             snapshot_on=None if snapshot_at is None else snapshot_at.date().isoformat(),
             programme_at=programme.updated_at.isoformat(),
+            previous=tuple(await self._open(programme, caller)) if asked.keep else (),
         ).ordered()
         kept = to_json(gathered)
         async with self._database.transaction(caller) as tx:
@@ -157,6 +158,11 @@ class Matcher:
                 return None
             await store.freeze(tx, matching.id, kept, snapshot_at)
         return kept
+
+    async def _open(self, programme: Kept, caller: Caller) -> list[Pair]:
+        """What is proposed now."""
+        async with self._database.reading(caller) as tx:
+            return await proposals.settled(tx, programme.id, "proposed")
 
     async def _shares(
         self, programme: Kept, willing: list[Declared], caller: Caller
@@ -211,6 +217,7 @@ class Matcher:
             await store.finish(
                 tx, matching.id, "proposed", proposals=len(outcome.proposals), unmatched=len(outcome.alone),
                 explanation=outcome.explanation,
+                certificate=Certificate(outcome.weight, outcome.bound, outcome.method),
             )  # fmt: skip
             tx.announce(pb.ProposalsAnswered, [events.answered(each, "superseded", None) for each in fallen])
             tx.announce(

@@ -3,16 +3,26 @@
 import asyncio
 from uuid import UUID
 
-from services.partnership.domain import programme as domain
+from services.partnership.domain import reading as domain
 from services.partnership.domain.problems import shown
+from services.partnership.domain.programme import SECTOR, Programme, attributes_used
 from services.partnership.domain.willingness import Known
 from services.partnership.peers import Mastery, Roster
 from services.partnership.store import programmes as store
+from services.partnership.store.rules import named_schools
 from shared.db import Transaction
 from shared.imports import Job
 
 FILE = "programme.toml"
 LARGEST_FILE = 256 << 10  # bytes
+
+
+def _named(programme: Programme) -> dict[str, list[str]]:
+    """The schools that a programme names, by the dotted key where it does."""
+    conflicts = {
+        f"rules.conflicts[{number}].schools": list(each.schools) for number, each in enumerate(programme.conflicts)
+    }
+    return conflicts | named_schools(programme)
 
 
 class Programmes:
@@ -42,7 +52,7 @@ class Programmes:
             job.counts.refused += 1
             return
         identifiers = {each for area in parsed.programme.areas for each in area.identifiers}
-        named = {each for conflict in parsed.programme.conflicts for each in conflict.schools}
+        named = {each for schools in _named(parsed.programme).values() for each in schools}
         competencies = await self._mastery.competencies(identifiers, job.caller) if identifiers else {}
         schools = await self._roster.named(named, job.caller) if named else {}
         if self._unknown(job, parsed, competencies, schools):
@@ -63,15 +73,19 @@ class Programmes:
             remedy = "There is no competency with this CASE identifier; import its framework first."
             missing = [each for each in area.identifiers if each not in competencies]
             wrong += [(f"areas[{number}].competencies", each, "unknown-competency", remedy) for each in missing]
-        for number, conflict in enumerate(parsed.programme.conflicts):
-            key = f"rules.conflicts[{number}].schools"
-            for each in conflict.schools:
+        for key, named in _named(parsed.programme).items():
+            for each in named:
                 if each not in schools:
                     remedy = "There is no school with this sourcedId; correct it, or import the roster first."
                     wrong.append((key, each, "unknown-school", remedy))
                 elif schools[each].type != "school":
                     remedy = f"This organisation is not a school ({schools[each].type}); name the school itself."
                     wrong.append((key, each, "not-a-school", remedy))
+        wrong += [
+            (key, name, "unknown-attribute", "The platform knows of it only what [attributes] declares; declare it.")
+            for key, name in attributes_used(parsed.programme)
+            if name != SECTOR and name not in {each.name for each in parsed.programme.attributes}
+        ]
         for key, value, rule, remedy in wrong:
             line = parsed.places.line(key)
             job.problem(file=FILE, line=line, column=key, value=shown(value), rule=rule, remedy=remedy)

@@ -28,6 +28,18 @@ class Matching:
     unmatched: int
     explanation: str | None
     snapshot_at: datetime | None
+    weight: int | None = None
+    bound: int | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a choice weighs, what none weighs more than, and how that is known."""
+
+    weight: int
+    bound: int
+    method: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +139,25 @@ async def note_solved(tx: Transaction, id_: UUID) -> None:
 
 
 async def finish(
-    tx: Transaction, id_: UUID, state: str, *, proposals: int = 0, unmatched: int = 0, explanation: str | None = None
+    tx: Transaction,
+    id_: UUID,
+    state: str,
+    *,
+    proposals: int = 0,
+    unmatched: int = 0,
+    explanation: str | None = None,
+    certificate: Certificate | None = None,
 ) -> None:
     """The matching is over. Its inputs go: figures of schools are not kept longer than they are needed."""
     await tx.run(
         """
         UPDATE matchings SET state = $2, proposals = $3, unmatched = $4, explanation = $5, finished_at = now(),
-            done = CASE WHEN $2 = 'failed' THEN done ELSE total END
+            done = CASE WHEN $2 = 'failed' THEN done ELSE total END, weight = $6, bound = $7, method = $8
         WHERE id = $1
         """,
-        id_, state, proposals, unmatched, explanation,
+        id_, state, proposals, unmatched, explanation, *(
+            (certificate.weight, certificate.bound, certificate.method) if certificate else (None, None, None)
+        ),
     )  # fmt: skip
     await tx.run("DELETE FROM matching_inputs WHERE matching_id = $1", id_)
     await forget(tx, id_)
@@ -166,5 +187,6 @@ async def put_off(tx: Transaction, id_: UUID, wait: timedelta) -> None:
 def _matching(row: asyncpg.Record) -> Matching:
     return Matching(
         row["id"], row["programme_id"], row["state"], row["requested_at"], row["finished_at"], row["done"],
-        row["total"], row["proposals"], row["unmatched"], row["explanation"], row["snapshot_at"],
+        row["total"], row["proposals"], row["unmatched"], row["explanation"], row["snapshot_at"], row["weight"],
+        row["bound"], row["method"],
     )  # fmt: skip

@@ -9,18 +9,23 @@ from uuid import UUID
 
 import asyncpg
 
-from services.partnership.domain.programme import Area, Balance, Programme, programme_id
+from services.partnership.domain.programme import Area, Programme, programme_id
+from services.partnership.store.rules import balance_again, balance_kept, ids_kept, rules_kept, with_rules
 from shared.db import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A programme with our ids. `competencies` are those of each area, by its code; `conflicts` pairs of schools."""
+    """A programme with our ids: of each area's competencies, by its code, and of schools that other rules name.
+
+    Its conflicts are apart, as pairs of ids.
+    """
 
     id: UUID
     programme: Programme
     competencies: Mapping[str, tuple[UUID, ...]]
     conflicts: tuple[tuple[UUID, UUID, str], ...]
+    schools: Mapping[str, UUID]
     updated_at: datetime
 
 
@@ -40,9 +45,8 @@ async def stage(
         "cost": f"{programme.cost_per_partnership:f}",
         "currency": programme.currency,
         "max_distance_km": programme.max_distance_km,
-        "balance": [
-            {"sector": each.sector, "at_least": each.at_least, "at_most": each.at_most} for each in programme.balance
-        ],
+        "balance": balance_kept(programme),
+        "rules": rules_kept(programme, schools),
         "areas": [
             {
                 "code": area.code,
@@ -78,15 +82,16 @@ async def merge(tx: Transaction, import_id: UUID) -> str | None:
     await tx.run(
         """
         INSERT INTO programmes (id, district_id, code, title, partnerships, budget, cost_per_partnership, currency,
-                                max_distance_km, balance)
+                                max_distance_km, balance, rules)
         SELECT $1, $2, said ->> 'code', said ->> 'title', (said ->> 'partnerships')::int,
                (said ->> 'budget')::numeric, (said ->> 'cost')::numeric, said ->> 'currency',
-               (said ->> 'max_distance_km')::double precision, said -> 'balance'
+               (said ->> 'max_distance_km')::double precision, said -> 'balance',
+               said -> 'rules'
         FROM (SELECT content AS said FROM stage.programmes WHERE import_id = $3) staged
         ON CONFLICT (id) DO UPDATE SET title = excluded.title, partnerships = excluded.partnerships,
             budget = excluded.budget, cost_per_partnership = excluded.cost_per_partnership,
             currency = excluded.currency, max_distance_km = excluded.max_distance_km, balance = excluded.balance,
-            updated_at = now()
+            rules = excluded.rules, updated_at = now()
         """,
         id_, tx.caller.district, import_id,
     )  # fmt: skip
@@ -126,9 +131,8 @@ async def _said(tx: Transaction, id_: UUID) -> dict[str, Any]:
         "cost": f"{programme.cost_per_partnership:f}",
         "currency": programme.currency,
         "max_distance_km": programme.max_distance_km,
-        "balance": [
-            {"sector": each.sector, "at_least": each.at_least, "at_most": each.at_most} for each in programme.balance
-        ],
+        "balance": balance_kept(programme),
+        "rules": rules_kept(programme, kept.schools),
         "areas": [
             {
                 "code": area.code,
@@ -151,7 +155,7 @@ async def list_programmes(tx: Transaction, ids: Sequence[UUID], codes: Sequence[
     """The programmes with one of these ids or codes, ordered by title and id."""
     rows = await tx.fetch(
         """
-        SELECT *, balance::text AS balance_text FROM programmes
+        SELECT * FROM programmes
         WHERE id = ANY ($1) OR code = ANY ($2) ORDER BY title, id
         """,
         list(ids), list(codes),
@@ -163,7 +167,7 @@ async def page_of_programmes(tx: Transaction, first: int, after: UUID | None) ->
     """One programme more than the page holds, if there are more; ordered by title and id."""
     rows = await tx.fetch(
         """
-        SELECT *, balance::text AS balance_text FROM programmes
+        SELECT * FROM programmes
         WHERE $2::uuid IS NULL OR (title, id) > (SELECT seen.title, seen.id FROM programmes seen WHERE seen.id = $2)
         ORDER BY title, id LIMIT $1 + 1
         """,
@@ -188,19 +192,23 @@ async def _whole(tx: Transaction, rows: Sequence[asyncpg.Record]) -> list[Kept]:
 def _kept(row: asyncpg.Record, areas: Sequence[asyncpg.Record], conflicts: Sequence[tuple[UUID, UUID, str]]) -> Kept:
     return Kept(
         row["id"],
-        Programme(
-            code=row["code"],
-            title=row["title"],
-            partnerships=row["partnerships"],
-            budget=row["budget"],
-            cost_per_partnership=row["cost_per_partnership"],
-            currency=row["currency"],
-            max_distance_km=row["max_distance_km"],
-            areas=tuple(Area(area["code"], area["title"], tuple(area["identifiers"])) for area in areas),
-            balance=tuple(Balance(**each) for each in row["balance"]),
-            conflicts=(),
+        with_rules(
+            Programme(
+                code=row["code"],
+                title=row["title"],
+                partnerships=row["partnerships"],
+                budget=row["budget"],
+                cost_per_partnership=row["cost_per_partnership"],
+                currency=row["currency"],
+                max_distance_km=row["max_distance_km"],
+                areas=tuple(Area(area["code"], area["title"], tuple(area["identifiers"])) for area in areas),
+                balance=balance_again(row["balance"]),
+                conflicts=(),
+            ),
+            row["rules"],
         ),
         {area["code"]: tuple(area["competencies"]) for area in areas},
         tuple(conflicts),
+        ids_kept(row["rules"]),
         row["updated_at"],
     )

@@ -34,11 +34,12 @@ class Proposal:
     guest_answer: str | None
     declined_because: str | None
     proposed_at: datetime
+    alternative: str | None = None
 
 
 _COLUMNS = (
     "id, programme_id, matching_id, area, host_id, guest_id, state, reason, host_basis, guest_basis, distance_km, "
-    "host_answer, guest_answer, declined_because, proposed_at"
+    "host_answer, guest_answer, declined_because, proposed_at, alternative"
 )
 
 
@@ -47,13 +48,14 @@ async def add(tx: Transaction, programme: UUID, matching: UUID, proposed: Sequen
     await tx.run_many(
         """
         INSERT INTO proposals (id, district_id, programme_id, matching_id, area, host_id, guest_id, state, reason,
-                               host_basis, guest_basis, distance_km, grounds)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8, $9, $10, $11, $12)
+                               host_basis, guest_basis, distance_km, grounds, alternative)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8, $9, $10, $11, $12, $13)
         """,
         [
             (
                 each.id, tx.caller.district, programme, matching, each.area, each.host, each.guest, each.reason,
                 each.host_basis, each.guest_basis, each.distance_km, json.dumps(each.grounds),
+                each.alternative,
             )
             for each in proposed
         ],
@@ -63,9 +65,9 @@ async def add(tx: Transaction, programme: UUID, matching: UUID, proposed: Sequen
 async def add_alone(tx: Transaction, matching: UUID, alone: Sequence[Alone]) -> None:
     """Keep who has no partner, and why."""
     await tx.run_many(
-        "INSERT INTO unmatched (id, district_id, matching_id, school_id, area, role, reason) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        [(a.id, tx.caller.district, matching, a.school, a.area, a.role, a.reason) for a in alone],
+        "INSERT INTO unmatched (id, district_id, matching_id, school_id, area, role, reason, alternative) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        [(a.id, tx.caller.district, matching, a.school, a.area, a.role, a.reason, a.alternative) for a in alone],
     )
 
 
@@ -140,7 +142,10 @@ async def forget_figures(tx: Transaction, school: UUID, area: str) -> list[UUID]
         known = reasons.without_share(json.loads(row["grounds"]), side)
         state = "withdrawn" if row["state"] == "proposed" else row["state"]
         await tx.run(
-            f"UPDATE proposals SET state = $2, {side}_basis = $3, grounds = $4, reason = $5 WHERE id = $1",  # noqa: S608  # one of two words
+            f"""
+            UPDATE proposals SET state = $2, {side}_basis = $3, grounds = $4, reason = $5, alternative = NULL
+            WHERE id = $1
+            """,  # noqa: S608  # one of two words
             row["id"], state, DECLARED, json.dumps(known), reasons.why(known),
         )  # fmt: skip
         if state != row["state"]:
@@ -213,12 +218,14 @@ async def page_of_alone(tx: Transaction, programme: UUID, first: int, after: UUI
     """Who has no partner after the latest matching: one more than the page holds, if there are more; by id."""
     rows = await tx.fetch(
         f"""
-        SELECT id, school_id, area, role, reason FROM unmatched
+        SELECT id, school_id, area, role, reason, alternative FROM unmatched
         WHERE matching_id = ({_LATEST}) AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $2 + 1
         """,  # noqa: S608  # our own words
         programme, first, after,
     )  # fmt: skip
-    return [Alone(row["id"], row["school_id"], row["area"], row["role"], row["reason"]) for row in rows]
+    return [
+        Alone(row["id"], row["school_id"], row["area"], row["role"], row["reason"], row["alternative"]) for row in rows
+    ]
 
 
 def _proposal(row: asyncpg.Record) -> Proposal:

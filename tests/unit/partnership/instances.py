@@ -131,8 +131,8 @@ def breaks(instance: Instance, chosen: list[Edge], *, at_least: bool = True) -> 
             return True
     sector = {each.id: each.sector for each in instance.schools}
     for rule in instance.balance:
-        places = sum((sector[one] == rule.sector) + (sector[other] == rule.sector) for one, other in pairs)
-        mine = any(rule.sector in (sector[each.host], sector[each.guest]) for each in chosen)
+        places = sum((sector[one] == rule.value) + (sector[other] == rule.value) for one, other in pairs)
+        mine = any(rule.value in (sector[each.host], sector[each.guest]) for each in chosen)
         if rule.at_most is not None and mine and places > rule.at_most:
             return True
         if at_least and rule.at_least is not None and places < rule.at_least:

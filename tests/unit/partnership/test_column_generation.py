@@ -6,7 +6,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.partnership.domain import optimum
+from services.partnership.domain import optimum, rows
 from services.partnership.domain.candidates import candidates
 from services.partnership.domain.instance import Instance, School, Willing
 from services.partnership.domain.programme import Balance
@@ -51,7 +51,7 @@ def test_the_relaxation_over_a_part_is_that_over_all_pairs(seed: int, at_least: 
     instance = a_town(seed, at_least=at_least)
     found = candidates(instance)
     rules, worth, begin = (
-        optimum.program(instance, found),
+        rows.program(instance, found),
         optimum.worth_of(instance, found),
         optimum.likely_pairs(found),
     )
@@ -72,18 +72,18 @@ def test_the_choice_weighs_what_the_whole_integer_programs_choice_weighs(seed: i
 
     chosen = optimum.best(instance, found)
 
-    whole = optimum.run(optimum.program(instance, found), optimum.worth_of(instance, found), integral=True)
+    whole = optimum.run(rows.program(instance, found), optimum.worth_of(instance, found), integral=True)
     assert chosen is not None
     assert whole is not None
-    assert int(found.weight[chosen].sum()) == int(found.weight[whole.values > 0.5].sum())
+    assert int(found.weight[chosen.pairs].sum()) == int(found.weight[whole.values > 0.5].sum())
 
 
 def test_a_rule_that_the_likely_pairs_alone_cannot_keep_is_kept_by_others() -> None:
     instance = a_town(3, at_least=1)
     found = candidates(instance)
-    rules, worth = optimum.program(instance, found), optimum.worth_of(instance, found)
+    rules, worth = rows.program(instance, found), optimum.worth_of(instance, found)
     no_charter = np.zeros(len(found), np.bool_)
-    no_charter[np.flatnonzero(optimum.places(instance, found, "charter") == 0)[:3]] = True
+    no_charter[np.flatnonzero(rows.places(instance, found, "sector", "charter") == 0)[:3]] = True
 
     by_parts = optimum.relaxation(rules, worth, no_charter)
 

@@ -165,7 +165,7 @@ class TestTheReason:
             (
                 a_town(offers(0, capacity=2), seeks(1, share=0.9), seeks(2, share=0.1),
                        balance=(Balance("district", None, 2),)), 2,
-                "The only school that offers help in Mathematics has no place left in the balance between sectors.",
+                "The only school that offers help in Mathematics has no place left in the balance between schools.",
             ),
             (
                 a_town(offers(0), offers(3), seeks(1, share=0.9), seeks(2, share=0.1), max_distance_km=9.0,

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from services.partnership.domain.programme import FORMAT, Area, Balance, Conflict, affordable, parse
+from services.partnership.domain.programme import FORMAT, Area, Balance, Conflict, affordable
+from services.partnership.domain.reading import parse
 
 FILE = """\
 format = "trellis-programme/1"
