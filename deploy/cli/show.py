@@ -40,8 +40,8 @@ def line(text: str) -> None:
 
 
 def message(text: str) -> None:
-    """A sentence for whoever watches."""
-    err.print(Text(text), highlight=False)
+    """A sentence for whoever watches, on one line: programs look for words in it."""
+    err.print(Text(text), highlight=False, soft_wrap=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
