@@ -13,10 +13,12 @@ from typing import Literal
 
 import numpy as np
 
+from services.assessment.domain.irt import plain
 from services.assessment.domain.irt.calibration import checks, information, latent, mstep
 from services.assessment.domain.irt.calibration.acceleration import distance_left, extrapolate
-from services.assessment.domain.irt.calibration.information import Point
+from services.assessment.domain.irt.calibration.information import AddPairs, Point
 from services.assessment.domain.irt.calibration.mstep import Priors
+from services.assessment.domain.irt.calibration.pairs import add_pairs
 from services.assessment.domain.irt.calibration.priors import Prior
 from services.assessment.domain.irt.calibration.refusals import NobodyAnswered, NoSpread
 from services.assessment.domain.irt.calibration.result import Calibration, Group, Iteration
@@ -35,6 +37,9 @@ Watch = Callable[[Iteration], None]
 CLOSE = 0.001
 SHARE_OF_ERROR = 0.01
 SMALLEST_SD = 0.02
+FRESH = 1e-4
+"""The covariance is computed again when estimates moved since, by more than this over their standard error: then the
+errors may be wrong by more than about this."""
 NOISE = 3e-8
 """Relative size of a fall of the log-likelihood that is rounding (the compiled tables are float32)."""
 
@@ -156,12 +161,19 @@ class _Search:
         self.several = len(unknowns.means) > 1
         self.theta = latent.grid(self.nodes, np.zeros(1), np.ones(1))
         self.log: list[Iteration] = []
+        self.add_pairs: AddPairs = add_pairs
+        if kernel.VERSION != plain.VERSION:
+            from services.assessment.domain.irt.calibration import pairs_compiled  # here only: numba is 100 MB
+
+            self.add_pairs = pairs_compiled.add_pairs
 
     def run(self, start: Floats, acceleration: Acceleration, tolerance: float, errors: bool) -> _End:
         """Climb, and say where the top is."""
         state = self.at(start, "start", 0.0)
         while True:
-            rough = 0.02 if acceleration == "newton" and errors else 0.1 * tolerance
+            # a step of EM costs little beside the information, unless that is a matter of a few products
+            cheap = acceleration == "newton" and errors and information.is_separable(self.unknowns, self.responses)
+            rough = tolerance if cheap else 0.2 * tolerance
             state, remark = self.climb(state, rough, accelerate=acceleration != "none", judge=not errors)
             end = self.finish(state, tolerance, remark) if errors else self.stop(state, remark)
             if end.remark is not None or not self.lay_grid(end.values):
@@ -284,9 +296,9 @@ class _Search:
         covariance: Floats | None = None
         for _ in range(20):
             free = self.free_at(state)
-            inverse = _inverse(
-                information.observed(self.point(state, free), self.responses, state.expected, self.priors)
-            )
+            point = self.point(state, free)
+            matrix = information.observed(point, self.responses, state.expected, self.priors, self.add_pairs)
+            inverse = _inverse(matrix)
             if inverse is None:
                 if remark is not None or len(self.log) >= self.iterations:
                     break
@@ -297,7 +309,7 @@ class _Search:
             error = np.sqrt(np.diag(covariance))
             limit = np.minimum(tolerance, SHARE_OF_ERROR * error)
             state, moved, arrived = self.newton(state, free, inverse, limit)
-            if arrived and (moved <= np.minimum(0.5 * tolerance, 0.1 * error)).all():
+            if arrived and (moved <= np.minimum(FRESH / error, 0.1 * error)).all():
                 return _End(state.values, state.expected, state.objective, free, covariance, None)
             if len(self.log) >= self.iterations:
                 break

@@ -10,13 +10,13 @@ because abilities are not seen, joins every pair of parameters:
 
 * `separable`: nobody misses anything and every item is of the credit family. Then S = (u_h − P(X ≥ h)) θ or without
   the θ, u_h telling whether step h was reached, and all that is needed are products of matrices (students, steps).
-* `looked_up`: anything else kept densely; the scores are looked up node by node.
-* `listed`: sparse responses; each student's own few parameters, added at their places.
+* `paired`: anything else with few scores in all. Pairs of scores are counted node by node as the E-step counts scores.
+* `listed`: sparse responses and long tests; each student's own parameters, added at their places.
 
 Matrix products are in float32 over some thousand students and summed in float64.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,15 @@ from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Indic
 from services.assessment.domain.irt.tables import Expected
 
 Singles = NDArray[np.float32]
+AddPairs = Callable[[NDArray[np.int32], Singles, Singles], None]
 BATCH = 4096
 LISTED_BATCH = 256
+MOST_PAIRED = 300
+"""Scores of all items together, up to which pairs of them are counted: 300² × 61 float64 are 44 MB."""
+SETTLED = 8
+"""Batches after which counts in float32 are added to those in float64."""
+FAINTEST = -60.0
+"""Log of the least weight of a node: nothing beside 1, and far from the denormal numbers that cost tenfold time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +58,19 @@ class Point:
         return latent.log_weights(self.theta, self.values[self.unknowns.means], self.values[self.unknowns.sds])
 
 
-def observed(point: Point, responses: Responses | Sparse, expected: Expected, priors: Priors) -> Floats:
+def observed(
+    point: Point, responses: Responses | Sparse, expected: Expected, priors: Priors, add_pairs: AddPairs
+) -> Floats:
     """Observed information of the free values, (free, free); with priors that of the posterior."""
     complete = _complete(point, expected, priors)
     missing = np.zeros_like(complete)
-    if isinstance(responses, Sparse):
+    separable = is_separable(point.unknowns, responses)
+    if isinstance(responses, Sparse) or (sum(point.unknowns.categories) > MOST_PAIRED and not separable):
         _listed(point, responses, missing)
-    elif _is_separable(point.unknowns, responses):
+    elif separable:
         _separable(point, responses.codes, missing)
     else:
-        _looked_up(point, responses.codes, missing)
+        _paired(point, responses.codes, missing, add_pairs)
     at = np.flatnonzero(point.free)
     made = (complete - missing)[np.ix_(at, at)]
     return np.asarray((made + made.T) / 2, dtype=np.float64)
@@ -96,7 +106,10 @@ def _complete(point: Point, expected: Expected, priors: Priors) -> Floats:
     return made
 
 
-def _is_separable(unknowns: Unknowns, responses: Responses) -> bool:
+def is_separable(unknowns: Unknowns, responses: Responses | Sparse) -> bool:
+    """Whether nobody misses anything and every item is of the credit family."""
+    if isinstance(responses, Sparse):
+        return False
     simple = all(block.family is Family.CREDIT for block in unknowns.blocks)
     return simple and not any((part == NOT_PRESENTED).any() for _, part in _batches(responses.codes, 16 * BATCH))
 
@@ -107,11 +120,12 @@ def _batches(codes: Codes, size: int) -> Iterator[tuple[slice, Codes]]:
         yield part, codes[part]
 
 
-def _posterior(logs: Singles) -> Singles:
-    """Weights of each student at the nodes from log-likelihood + log weight, rows of sum 1."""
-    logs -= logs.max(axis=1, keepdims=True)
+def _posterior(logs: Singles, axis: int) -> Singles:
+    """Weights of each student at the nodes, along `axis`, from log-likelihood + log weight; they sum to 1."""
+    logs -= logs.max(axis=axis, keepdims=True)
+    np.maximum(logs, FAINTEST, out=logs)
     np.exp(logs, out=logs)
-    logs /= logs.sum(axis=1, keepdims=True)
+    logs /= logs.sum(axis=axis, keepdims=True)
     return logs
 
 
@@ -120,58 +134,55 @@ def _add(made: Floats, places: Indices, own: Floats) -> None:
 
 
 def _separable(point: Point, codes: Codes, missing: Floats) -> None:
-    """Group by group: with u (students, F), E = P(X ≥ h) (F, Q) and posterior p (students, Q),
+    """With u (F, students), E = P(X ≥ h) (F, Q), posterior p (Q, students) and counts r = u pᵀ, for k = 0, 1, 2
 
-    Σ_i Σ_q p (u − E)(u − E)ᵀ θ^r = uᵀ diag(p θ^r) u − uᵀ(p (Eθ^r)ᵀ) − its transpose + Σ_q mass θ^r E Eᵀ,  r = 0, 1, 2.
+        Σ_i Σ_q p (u − E)(u − E)ᵀ θ^k = u diag(θ^k p) uᵀ − r (Eθ^k)ᵀ − (Eθ^k) rᵀ + (Eθ^k) diag(mass) Eᵀ
+
+    and each student's mean scores are u (θ^k p) − (Eθ^k) p. A group's own scores, of its mean and sd, join them.
     """
     theta, unknowns = point.theta, point.unknowns
     item, step, slope_at, step_at, z, reached, rest = _steps(point)
     features = len(item)
     powers = np.stack([np.ones_like(theta), theta, theta * theta])
+    first_z = np.ascontiguousarray(z.T, dtype=np.float32)
     for each, prior in enumerate(point.log_weights):
         latent_at = np.array([unknowns.means[each], unknowns.sds[each]])
-        first = latent.scores(theta, *point.values[latent_at])
-        # one product with the posterior gives its moments, E θ^r of every step, and the latent scores
-        wanted = np.concatenate(
-            [
-                powers,
-                first,
-                *(reached * power for power in powers),
-                np.concatenate([first[0] * powers[:2], first[1] * powers[:2]]),
-            ]
-        )
-        right = np.ascontiguousarray(wanted.T, dtype=np.float32)
-        slopes, offset = z.astype(np.float32), (prior + rest).astype(np.float32)
+        own = latent.scores(theta, *point.values[latent_at])
+        # one product with the posterior gives its moments, the latent scores, and E and Eθ of every step
+        wanted = np.concatenate([powers[1:], own, reached * theta, reached]).astype(np.float32)
+        offset = (prior + rest).astype(np.float32)[:, np.newaxis]
         by_power = np.zeros((3, features, features))
-        by_latent = np.zeros((4, features))
+        counts, mass = np.zeros((features, len(theta))), np.zeros(len(theta))
         cross = np.zeros((2 * features + 2, 2 * features + 2))
-        mass = np.zeros(len(theta))
-        own_rows = np.flatnonzero(point.group == each)
-        for start in range(0, len(own_rows), BATCH):
-            u = (codes[own_rows[start : start + BATCH]][:, item] >= step).astype(np.float32)
-            weights = _posterior(u @ slopes + offset)
-            mass += weights.sum(axis=0, dtype=np.float64)
-            found = weights @ right
-            observed_scores = np.empty((len(u), 2 * features + 2), dtype=np.float32)
-            for power in range(3):
-                expected = found[:, 5 + power * features : 5 + (power + 1) * features]
-                half = u.T @ (0.5 * u * found[:, power : power + 1] - expected)
-                by_power[power] += half + half.T
-                if power < 2:
-                    place = slice((1 - power) * features, (2 - power) * features)
-                    observed_scores[:, place] = u * found[:, power : power + 1] - expected
-            observed_scores[:, -2:] = found[:, 3:5]
-            cross += observed_scores.T @ observed_scores
-            by_latent += found[:, -4:].T @ u
-        by_power += np.einsum("rq,fq,gq->rfg", powers * mass, reached, reached, optimize=True)
-        by_latent -= np.concatenate([first[0] * powers[:2], first[1] * powers[:2]]) * mass @ reached.T
-        both = np.empty_like(cross)
-        both[:-2, :-2] = np.block([[by_power[2], by_power[1]], [by_power[1], by_power[0]]])
-        for which in range(2):
-            both[:features, -2 + which] = both[-2 + which, :features] = by_latent[2 * which + 1]
-            both[features:-2, -2 + which] = both[-2 + which, features:-2] = by_latent[2 * which]
-        both[-2:, -2:] = (first * mass) @ first.T
-        _add(missing, np.concatenate([slope_at, step_at, latent_at]), both - cross)
+        students = np.flatnonzero(point.group == each)
+        for start in range(0, len(students), BATCH):
+            answers = np.ascontiguousarray(codes[students[start : start + BATCH]].T)
+            u = (answers[item] >= step[:, np.newaxis]).astype(np.float32)
+            posterior = _posterior(first_z @ u + offset, axis=0)
+            found = wanted @ posterior
+            tilted = u * found[0]
+            by_power[0] += u @ u.T
+            by_power[1] += tilted @ u.T
+            by_power[2] += (u * found[1]) @ u.T
+            counts += u @ posterior.T
+            mass += posterior.sum(axis=1)
+            means = found[2:]
+            means[2 : 2 + features] -= tilted
+            means[2 + features :] -= u
+            cross += means @ means.T
+        made = np.empty_like(cross)
+        apart = []
+        for power, gram in zip(powers, by_power, strict=True):
+            half = (0.5 * mass * reached - counts) * power @ reached.T
+            apart.append(gram + half + half.T)
+        made[2:, 2:] = np.block([[apart[2], apart[1]], [apart[1], apart[0]]])
+        away = reached * mass - counts
+        made[:2, 2:] = own @ np.concatenate([away * theta, away]).T
+        made[2:, :2] = made[:2, 2:].T
+        made[:2, :2] = (own * mass) @ own.T
+        # the steps' scores stand with their sign turned, in `means` as in `made`; the latent ones do not
+        sign = np.concatenate([np.ones(2), -np.ones(2 * features)])
+        _add(missing, np.concatenate([latent_at, slope_at, step_at]), (made - cross) * sign[:, np.newaxis] * sign)
 
 
 def _steps(point: Point) -> tuple[Indices, Codes, Indices, Indices, Floats, Floats, Floats]:
@@ -256,63 +267,71 @@ def _latent_columns(point: Point) -> tuple[Floats, Indices]:
     return np.stack([latent.scores(point.theta, *point.values[own]) for own in places]), places
 
 
-def _looked_up(point: Point, codes: Codes, missing: Floats) -> None:
-    table = _lookup(point)
-    logs, first_row = _log_rows(point)
-    most = np.array(point.unknowns.categories, dtype=np.int64)
+def _paired(point: Point, codes: Codes, missing: Floats, add_pairs: AddPairs) -> None:
+    """With N(r, s, q) students who gave the scores r and s, expected at node q: Σ_i E[S Sᵀ] = Σ_q S_q N_q S_qᵀ."""
+    unknowns, table = point.unknowns, _lookup(point)
+    logs = unknowns.table(point.values, point.theta).astype(np.float32)
+    size, nodes = logs.shape
+    ends = np.concatenate([[0], np.cumsum(unknowns.categories)]).astype(np.int64)
+    most = np.array(unknowns.categories, dtype=np.int64)
     by_latent, latent_at = _latent_columns(point)
-    by_node = np.ascontiguousarray(table.rows.T)
     width = len(table.item)
+    own_scores = np.zeros((nodes, size, width))  # of each score, by each free parameter
+    for column, (item, first) in enumerate(zip(table.item, table.first, strict=True)):
+        own_scores[:, ends[item] : ends[item + 1], column] = table.rows[first : first + most[item]].T
     for each, prior in enumerate(point.log_weights.astype(np.float32)):
-        places = np.concatenate([table.place, latent_at[each]])
-        total = np.zeros((width + 2, width + 2))
-        own_rows = np.flatnonzero(point.group == each)
-        for start in range(0, len(own_rows), BATCH):
-            own = np.minimum(codes[own_rows[start : start + BATCH]], most)  # not presented: the row after the last
-            weights = np.broadcast_to(prior, (len(own), len(prior))).copy()
-            for item in range(own.shape[1]):
-                weights += logs[first_row[item] + own[:, item]]
-            roots = np.sqrt(_posterior(weights))
-            index = table.first + own[:, table.item]
-            scores = np.zeros((len(own), width + 2), dtype=np.float32)
-            at_node = np.empty_like(scores)
-            for node in range(len(point.theta)):
-                root = roots[:, node : node + 1]
-                np.take(by_node[node], index, out=at_node[:, :width], mode="clip")
-                at_node[:, width:] = by_latent[each, :, node]
-                at_node *= root
-                total += at_node.T @ at_node
-                at_node *= root
-                scores += at_node
-            total -= scores.T @ scores
-        _add(missing, places, total)
+        pairs, part = np.zeros((size, size, nodes)), np.zeros((size, size, nodes), dtype=np.float32)
+        cross = np.zeros((width + 2, width + 2))
+        counts, mass = np.zeros((size, nodes)), np.zeros(nodes)
+        students = np.flatnonzero(point.group == each)
+        for number, start in enumerate(range(0, len(students), BATCH)):
+            own = codes[students[start : start + BATCH]]
+            rows = np.where(own < most, own + ends[:-1], -1).astype(np.int32)
+            given = np.zeros((len(own), size + 1), dtype=np.float32)
+            given[np.arange(len(own))[:, np.newaxis], rows] = 1.0
+            given = given[:, :-1]
+            weights = _posterior(given @ logs + prior, axis=1)
+            add_pairs(rows, weights, part)
+            counts += given.T @ weights
+            mass += weights.sum(axis=0)
+            found = weights @ table.rows.T
+            index = table.first + np.minimum(own, most)[:, table.item]
+            means = np.concatenate([np.take_along_axis(found, index, axis=1), weights @ by_latent[each].T], axis=1)
+            cross += means.T @ means
+            if number % SETTLED == SETTLED - 1:
+                pairs += part
+                part[:] = 0
+        pairs += part
+        total = -cross
+        for node in range(nodes):
+            half = pairs[:, :, node]
+            whole = half + half.T - np.diag(np.diag(half))
+            total[:width, :width] += own_scores[node].T @ whole @ own_scores[node]
+        with_latent = np.einsum("qrc,rq,lq->lc", own_scores, counts, by_latent[each], optimize=True)
+        total[width:, :width] += with_latent
+        total[:width, width:] += with_latent.T
+        total[width:, width:] += (by_latent[each] * mass) @ by_latent[each].T
+        _add(missing, np.concatenate([table.place, latent_at[each]]), total)
 
 
-def _listed(point: Point, responses: Sparse, missing: Floats) -> None:
+def _listed(point: Point, responses: Responses | Sparse, missing: Floats) -> None:
     table = _lookup(point)
     logs, first_row = _log_rows(point)
+    log_weights = point.log_weights.astype(np.float32)
     by_latent, latent_at = _latent_columns(point)
-    # columns of one item stand together; students of like length share a batch, padded with a column of zeros
+    # columns of one item stand together; a batch is padded with a column of zeros
     order = np.argsort(table.item, kind="stable")
     starts = np.searchsorted(table.item[order], np.arange(responses.width + 1))
     zero = len(table.rows)
     rows = np.concatenate([table.rows, np.zeros((1, len(point.theta)), dtype=np.float32)])
     size = len(missing)
     flat = np.zeros((size + 1) * (size + 1))
-    lengths = np.diff(responses.bounds)
-    by_length = np.argsort(lengths, kind="stable")
-    for begin in range(0, len(by_length), LISTED_BATCH):
-        students = by_length[begin : begin + LISTED_BATCH]
-        longest = int(lengths[students].max())
-        entry = responses.bounds[students, np.newaxis] + np.arange(longest)
-        there = np.arange(longest) < lengths[students, np.newaxis]
-        entry = np.where(there, entry, 0)
-        item = np.where(there, responses.items[entry], 0) if longest else np.zeros_like(entry)
-        score = np.where(there, responses.scores[entry], NOT_PRESENTED) if longest else np.zeros_like(entry)
-        there &= score != NOT_PRESENTED
-        weights = point.log_weights[point.group[students]].astype(np.float32)
-        weights += np.where(there[:, :, np.newaxis], logs[first_row[item] + np.where(there, score, 0)], 0).sum(axis=1)
-        roots = np.sqrt(_posterior(weights))
+    for students, item, score in _lists(responses):
+        there = score != NOT_PRESENTED
+        score = np.where(there, score, 0)
+        weights = log_weights[point.group[students]]
+        weights += np.where(there[:, :, np.newaxis], logs[first_row[item] + score], 0).sum(axis=1)
+        roots = np.sqrt(_posterior(weights, axis=1))
         row, place = _columns(table, order, starts, item, score, there, zero, size)
         scores = np.concatenate([rows[row], by_latent[point.group[students]].astype(np.float32)], axis=1)
         place = np.concatenate([place, latent_at[point.group[students]]], axis=1)
@@ -323,6 +342,25 @@ def _listed(point: Point, responses: Sparse, missing: Floats) -> None:
         where = place[:, :, np.newaxis] * (size + 1) + place[:, np.newaxis, :]
         np.add.at(flat, where.ravel(), own.ravel().astype(np.float64))
     missing += flat.reshape(size + 1, size + 1)[:size, :size]
+
+
+def _lists(responses: Responses | Sparse) -> Iterator[tuple[Indices, Indices, Indices]]:
+    """Some students, and the items and scores of each, (students, longest); padding has the score 255."""
+    if isinstance(responses, Responses):
+        batch = max(1, LISTED_BATCH * 40 // max(responses.width, 1))
+        for part, codes in _batches(responses.codes, batch):
+            students = np.arange(part.start, part.start + len(codes))
+            yield students, np.broadcast_to(np.arange(responses.width), codes.shape), codes.astype(np.int64)
+        return
+    lengths = np.diff(responses.bounds)
+    by_length = np.argsort(lengths, kind="stable")
+    for begin in range(int(np.searchsorted(lengths[by_length], 1)), len(by_length), LISTED_BATCH):
+        students = by_length[begin : begin + LISTED_BATCH]
+        steps = np.arange(int(lengths[students].max()))
+        there = steps < lengths[students, np.newaxis]
+        entry = np.where(there, responses.bounds[students, np.newaxis] + steps, 0)
+        item = np.where(there, responses.items[entry], 0).astype(np.int64)
+        yield students, item, np.where(there, responses.scores[entry], NOT_PRESENTED).astype(np.int64)
 
 
 def _columns(

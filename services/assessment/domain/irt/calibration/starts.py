@@ -13,8 +13,8 @@ from services.assessment.domain.irt.calibration.unknowns import Block, Unknowns
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.responses import NOT_PRESENTED, Indices, Responses, Sparse
 
-SAMPLE = 400_000
-"""How many responses, of students evenly spread over the rows, the loadings are computed from."""
+SAMPLE, SAMPLE_PER_ITEM = 100_000, 300
+"""How many responses, of students evenly spread over the rows, the loadings are computed from, at least."""
 TURNS = 8
 AGAINST = -0.1
 """A loading below this begins with a negative slope."""
@@ -59,14 +59,15 @@ def loadings(responses: Responses | Sparse, totals: Floats, categories: tuple[in
 
 def _sample(responses: Responses | Sparse) -> tuple[Indices, Indices, Floats]:
     """Student, item and score of the responses of some students."""
+    enough = max(SAMPLE, SAMPLE_PER_ITEM * responses.width)
     if isinstance(responses, Responses):
-        every = max(1, responses.students * responses.width // SAMPLE)
+        every = max(1, responses.students * responses.width // enough)
         codes = responses.codes[::every]
         students, items = np.nonzero(codes != NOT_PRESENTED)
         return students, items, codes[students, items].astype(np.float64)
     lengths = np.diff(responses.bounds)
     students = np.repeat(np.arange(responses.students), lengths)
-    every = max(1, len(responses.items) // (5 * SAMPLE))
+    every = max(1, len(responses.items) // enough)
     kept = (responses.scores != NOT_PRESENTED) & (students % every == 0)
     return students[kept] // every, responses.items[kept].astype(np.int64), responses.scores[kept].astype(np.float64)
 
