@@ -208,6 +208,7 @@ def _chance(
     slopes, *_ = np.linalg.lstsq(design[theirs], change[theirs], rcond=None)
     rest = (change - design @ slopes)[theirs]
     near = np.argsort(((like[theirs][pool][:, None, :] - like[theirs][None, :, :]) ** 2).sum(axis=2), axis=1)
+    near = near[:, : COMPARED + number]  # at most so many of the nearest play partners themselves
     beyond = 0
     for _ in range(placebos):
         drawn = rng.choice(len(pool), number, replace=False)
