@@ -101,8 +101,8 @@ def main() -> None:
 Written by `make study NAME=outcome` (seed {asked.seed}, {asked.times} times each effect). The schools are New York
 City's of 2016, {len(city.need):,} with results: 25 district and 25 charter schools, drawn among the half that needs
 help more in mathematics, get a partner after two years of four. Results of each year are what the file says plus a
-school's own movement of {_BETWEEN_YEARS} standard deviations of schools and a trend that differs with economic need; the
-planted effect is in the same standard deviations ({spread:.3f} points of proficiency). The first row is the rate of
+school's own movement of {_BETWEEN_YEARS} standard deviations of schools and a trend that differs with economic need.
+The planted effect is in the same standard deviations ({spread:.3f} points of proficiency). The first row is the rate of
 false claims.
 
 {table(header, rows)}
