@@ -152,8 +152,8 @@ def link(
     """
     method = Method(method)
     pairs = common_items(from_items, to_items, without)
-    criterion = Criterion(method, symmetric, *_grid(ability))
-    found = _solve(pairs, criterion)
+    criterion = Criterion(method, symmetric, *grid(ability))
+    found = solve(pairs, criterion)
     made = Link(float(found[0]), float(found[1]), None, tuple(pairs), method)
     if covariance_from is None or covariance_to is None:
         return made
@@ -246,7 +246,7 @@ class Criterion:
         """Category curves for Haebara, the expected score for Stocking and Lord."""
         if self.method is Method.HAEBARA:
             return of
-        return (np.arange(len(item.b) + 1.0) @ of)[np.newaxis]
+        return np.asarray(np.arange(len(item.b) + 1.0) @ of)[np.newaxis]
 
     def gradient(self, terms: Sequence[Floats]) -> Floats:
         """Half the derivative of the criterion by A and B, (2,)."""
@@ -262,7 +262,7 @@ class Criterion:
 
     def _products(self, part: Floats) -> Floats:
         weights = np.tile(self.weights, part.shape[2] // len(self.weights))
-        return np.einsum("ikq,jkq,q->ij", part, part, weights)
+        return np.asarray(np.einsum("ikq,jkq,q->ij", part, part, weights), dtype=np.float64)
 
     @property
     def by_moments(self) -> bool:
@@ -270,7 +270,8 @@ class Criterion:
         return self.method in (Method.MEAN_MEAN, Method.MEAN_SIGMA)
 
 
-def _grid(ability: tuple[float, float]) -> tuple[Floats, Floats]:
+def grid(ability: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Gauss-Hermite nodes and weights of sum 1 for abilities with this mean and sd, both (30,)."""
     mean, sd = ability
     if not (isfinite(mean) and isfinite(sd) and sd > 0):
         raise CannotLink(f"abilities with mean {mean} and sd {sd} weigh nothing")
@@ -304,8 +305,8 @@ def _slope_is_fixed(pairs: Pairs) -> bool:
     return all(one.model in FIXED_SLOPE for one, _ in pairs.values())
 
 
-def _solve(pairs: Pairs, criterion: Criterion) -> Floats:
-    """A and B, (2,)."""
+def solve(pairs: Pairs, criterion: Criterion) -> Floats:
+    """A and B that minimise the criterion or match the moments, (2,). Raises CannotLink."""
     if criterion.by_moments:
         return _moments(pairs, criterion.method)
     trouble = None

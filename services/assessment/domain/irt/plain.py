@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.packing import Bytes, Entries, Packed
-from services.assessment.domain.irt.responses import HIGHEST_SCORE, Codes, Indices
+from services.assessment.domain.irt.responses import Indices
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables, group_of, patterns
 
 VERSION = "numpy"
