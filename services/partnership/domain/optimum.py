@@ -131,9 +131,14 @@ def feasible(instance: Instance, found: Candidates, rules: Rules = ALL) -> bool:
 
 def worth_of(instance: Instance, found: Candidates) -> Floats:
     """Weights, with ties broken by the pairs' ids and the seed."""
-    most = int(min(number_left(instance), int(capacity_left(instance).sum()), len(found)))
-    worth: Floats = found.weight + ties(instance, found) / (2 * most * _LARGEST_TIE + 2)
+    worth: Floats = found.weight + ties(instance, found) / tie_unit(instance, found)
     return worth
+
+
+def tie_unit(instance: Instance, found: Candidates) -> int:
+    """More than twice what the ties of a whole solution can add up to."""
+    most = int(min(number_left(instance), int(capacity_left(instance).sum()), len(found)))
+    return 2 * most * _LARGEST_TIE + 2
 
 
 def ties(instance: Instance, found: Candidates) -> Floats:
