@@ -1,0 +1,310 @@
+"""The kernels compiled with numba, in float32 tables: the numbers of `plain` to 1e-5, many times faster.
+
+A student is a product of table rows, each divided by its maximum. Nothing may become a denormal number, which is slow
+and inexact: the product begins at START, a row is nowhere less than FLOOR and the product nowhere less than LEAST. A
+weight that these two have raised is at most FLOOR · START, so it is below 1e-8 of a total above GUARD; a student whose
+total is below is computed again from the float64 logarithms. So are those whose answers contradict each other over
+hundreds of items, and everybody on tests so long that no node is likely.
+
+The E-step is the same table backwards: each posterior is added to the rows the student was made of, in float32 for
+CHUNK students and in float64 over the chunks; the patterns are taken apart into items only once, at the end.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from services.assessment.domain.irt.lanes import LANES, LEAST, add_to_rows, posterior
+from services.assessment.domain.irt.models import Floats
+from services.assessment.domain.irt.packing import PATTERNS, Bytes, Layout, Packed
+from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables, group_of, patterns
+
+VERSION = "numba"
+CHUNK = 8192  # students whose posteriors are added up in float32
+START = np.float32(1e34)
+FLOOR = np.float32(1e-34)
+GUARD = np.float32(1e8)
+NARROW = 0.01  # a variance that is less of the squared mean is added up anew around the mean
+FACTORS = 4  # totals, each below 1e37, whose product float64 holds
+
+Rows = NDArray[np.float32]
+
+
+def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
+    """As `plain.moments`; a student's estimate has the same bits whoever else is in the batch."""
+    group = group_of(groups, packed, table)
+    source, lookup = _Source(packed), _Lookup(packed.layout, table, isinstance(packed, Bytes))
+    mean, sd, marginal = (np.empty(packed.students) for _ in range(3))
+    for start in range(0, packed.students, CHUNK):
+        part = slice(start, min(start + CHUNK, packed.students))
+        own, places = group[part], source.part(part)
+        middle, spread, top = mean[part], sd[part], marginal[part]
+        total = np.empty(len(own))
+        _moments(*places, *lookup.arrays, own, lookup.places, total, middle, spread, top)
+        middle /= total
+        spread /= total
+        spread -= middle * middle
+        again = np.flatnonzero((total < GUARD) | (spread < NARROW * middle * middle))
+        if len(again):
+            _moments_again(again, *places, *lookup.arrays, own, lookup.places, total, middle, spread, top)
+        np.sqrt(spread, out=spread)
+        top += np.log(total)
+    centre, half = lookup.scale
+    mean *= half
+    mean += centre
+    sd *= half
+    return Moments(mean, sd, marginal)
+
+
+def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
+    """As `plain.expected`."""
+    group = group_of(groups, packed, table)
+    source, lookup = _Source(packed), _Lookup(packed.layout, table, isinstance(packed, Bytes))
+    shape = len(lookup.rows), len(lookup.places)
+    sums, mass = np.zeros(shape), np.zeros((len(table.log_prior), shape[1]))
+    part_sums, part_mass = np.zeros(sums.shape, np.float32), np.zeros(mass.shape, np.float32)
+    log_likelihood = 0.0
+    for start in range(0, packed.students, CHUNK):
+        part = slice(start, min(start + CHUNK, packed.students))
+        part_sums[:], part_mass[:] = 0.0, 0.0
+        log_likelihood += _expected(
+            *source.part(part), *lookup.arrays, group[part], lookup.places, part_sums, part_mass
+        )
+        sums += part_sums
+        mass += part_mass
+    nodes = len(table.nodes)
+    if isinstance(packed, Bytes):
+        counts = _taken_apart(packed.layout, sums[:-1, :nodes].reshape(-1, PATTERNS, nodes))
+    else:
+        counts = sums[:-1, :nodes].copy()
+    return Expected(log_likelihood, counts, mass[:, :nodes].copy())
+
+
+def _taken_apart(layout: Layout, sums: Floats) -> Floats:
+    """Sums by byte and pattern (bytes, 256, Q) as sums by item and score (sum of categories, Q)."""
+    counts = np.empty((int(layout.offsets[-1]), sums.shape[2]))
+    for place, (first, end) in enumerate(layout.groups):
+        rest = sums[place, : layout.patterns[place]]
+        for item in range(first, end):
+            digits = rest.reshape(layout.radices[item], -1, sums.shape[2])
+            own = digits[: layout.categories[item]].sum(axis=1)
+            counts[layout.offsets[item] : layout.offsets[item + 1]] = own
+            rest = digits.sum(axis=0)
+    return counts
+
+
+class _Source:
+    """Where the students' rows are found: bytes, or bounds and rows."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.dense = isinstance(packed, Bytes)
+        self._codes, self._bounds, self._rows = (
+            np.zeros((0, 0), np.uint8),
+            np.zeros(1, np.int64),
+            np.zeros(0, np.int32),
+        )
+        if isinstance(packed, Bytes):
+            self._codes = np.ascontiguousarray(packed.codes)
+        else:
+            self._bounds, self._rows = np.ascontiguousarray(packed.bounds), np.ascontiguousarray(packed.rows)
+
+    def part(self, part: slice) -> tuple[Any, ...]:
+        """Some students, as the compiled functions take them."""
+        return self.dense, self._codes[part], self._bounds[part.start : part.stop + 1], self._rows
+
+
+class _Lookup:
+    """The tables as the compiled functions read them: rows padded to whole lanes, a last row that changes nothing."""
+
+    def __init__(self, layout: Layout, table: Tables, in_bytes: bool) -> None:
+        table.check(layout)
+        nodes = len(table.nodes)
+        wide = -(-nodes // LANES) * LANES
+        if in_bytes:
+            self.logs = np.zeros((len(layout.groups) * PATTERNS + 1, nodes))
+            for place, own in enumerate(patterns(table, layout)):
+                self.logs[place * PATTERNS : place * PATTERNS + len(own)] = own
+        else:
+            self.logs = np.concatenate([table.logs, np.zeros((1, nodes))])
+        self.tops = self.logs.max(axis=1)
+        self.rows: Rows = np.zeros((len(self.logs), wide), dtype=np.float32)
+        np.exp(self.logs - self.tops[:, np.newaxis], out=self.rows[:, :nodes], casting="same_kind")
+        np.maximum(self.rows, FLOOR, out=self.rows)
+        self.log_prior = np.ascontiguousarray(table.log_prior)
+        self.prior: Rows = np.zeros((len(table.log_prior), wide), dtype=np.float32)
+        tops = table.log_prior.max(axis=1, keepdims=True)
+        self.prior[:, :nodes] = START * np.exp(table.log_prior - tops)
+        np.maximum(self.prior, LEAST, out=self.prior)
+        self.prior_tops = tops[:, 0] - np.log(np.float64(START))
+        # Places instead of nodes, from −1 to 1: their squares do not overflow whatever the scale is.
+        self.scale = (0.5 * (table.nodes[0] + table.nodes[-1]), max(0.5 * (table.nodes[-1] - table.nodes[0]), 1e-300))
+        self.places: Rows = np.zeros(wide, dtype=np.float32)
+        self.places[:nodes] = (table.nodes - self.scale[0]) / self.scale[1]
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What both compiled functions take, in their order."""
+        return self.rows, self.tops, self.logs, self.prior, self.prior_tops, self.log_prior
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _find_rows(dense: bool, codes: Any, bounds: Any, entries: Any, student: int, found: NDArray[np.int64]) -> int:
+    """The rows this student is made of, and how many they are."""
+    if dense:
+        count = codes.shape[1]
+        for place in range(count):
+            found[place] = place * PATTERNS + codes[student, place]
+        return count
+    first = bounds[student]
+    count = bounds[student + 1] - first
+    for place in range(count):
+        found[place] = entries[first + place]
+    return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _most_rows(dense: bool, codes: Any, bounds: Any) -> int:
+    """Room for the rows of any student."""
+    most = codes.shape[1]
+    if not dense:
+        for student in range(len(bounds) - 1):
+            most = max(most, bounds[student + 1] - bounds[student])
+    return max(most, 1)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _exactly(found: Any, count: int, logs: Any, log_prior: Any, weights: Any) -> float:
+    """weights = the posterior of sum 1, in float64 from the logarithms; the log marginal likelihood."""
+    nodes = len(log_prior)
+    weights[:nodes] = log_prior
+    for place in range(count):
+        own = logs[found[place]]
+        for node in range(nodes):
+            weights[node] += own[node]
+    top = weights[:nodes].max()
+    total = 0.0
+    for node in range(nodes):
+        weights[node] = np.exp(weights[node] - top)
+        total += weights[node]
+    for node in range(nodes):
+        weights[node] /= total
+    return np.log(total) + top
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _moments(
+    dense: bool,
+    codes: Any,
+    bounds: Any,
+    entries: Any,
+    rows: Any,
+    tops: Any,
+    logs: Any,
+    prior: Any,
+    prior_tops: Any,
+    log_prior: Any,
+    group: Any,
+    places: Any,
+    total: Any,
+    first: Any,
+    second: Any,
+    top: Any,
+) -> None:
+    """Sums of the weights, times the place and times its square; the log of what the weights were divided by."""
+    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    weights = np.empty(len(places), np.float32)
+    for student in range(len(group)):
+        count = _find_rows(dense, codes, bounds, entries, student, found)
+        own = group[student]
+        total[student], first[student], second[student] = posterior(
+            found, count, rows, prior, own, places, np.float32(0.0), weights
+        )
+        log = prior_tops[own]
+        for place in range(count):
+            log += tops[found[place]]
+        top[student] = log
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _moments_again(
+    again: Any,
+    dense: bool,
+    codes: Any,
+    bounds: Any,
+    entries: Any,
+    rows: Any,
+    tops: Any,
+    logs: Any,
+    prior: Any,
+    prior_tops: Any,
+    log_prior: Any,
+    group: Any,
+    places: Any,
+    total: Any,
+    mean: Any,
+    variance: Any,
+    top: Any,
+) -> None:
+    """Mean and variance of the students that the tables are too coarse for."""
+    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    weights, exact = np.empty(len(places), np.float32), np.zeros(len(places))
+    for student in again:
+        count = _find_rows(dense, codes, bounds, entries, student, found)
+        own = group[student]
+        if total[student] < GUARD:
+            top[student] = _exactly(found, count, logs, log_prior[own], exact)
+            total[student] = 1.0
+            mean[student] = (exact * places).sum()
+            variance[student] = (exact * (places - mean[student]) ** 2).sum()
+        else:
+            mass, _, second = posterior(found, count, rows, prior, own, places, np.float32(mean[student]), weights)
+            variance[student] = second / mass
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _expected(
+    dense: bool,
+    codes: Any,
+    bounds: Any,
+    entries: Any,
+    rows: Any,
+    tops: Any,
+    logs: Any,
+    prior: Any,
+    prior_tops: Any,
+    log_prior: Any,
+    group: Any,
+    places: Any,
+    sums: Any,
+    mass: Any,
+) -> float:
+    """Adds every posterior to the rows it was made of and to its group; the log-likelihood of all."""
+    nodes = len(places)
+    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    weights, exact = np.empty(nodes, np.float32), np.zeros(nodes)
+    log_likelihood, product, factors = 0.0, 1.0, 0
+    for student in range(len(group)):
+        own = group[student]
+        count = _find_rows(dense, codes, bounds, entries, student, found)
+        total, _, _ = posterior(found, count, rows, prior, own, places, np.float32(0.0), weights)
+        if total >= GUARD:
+            share = np.float32(1.0) / total
+            log_likelihood += prior_tops[own]
+            for place in range(count):
+                log_likelihood += tops[found[place]]
+            product *= total
+            factors += 1
+            if factors == FACTORS:
+                log_likelihood += np.log(product)
+                product, factors = 1.0, 0
+        else:
+            log_likelihood += _exactly(found, count, logs, log_prior[own], exact)
+            share = np.float32(1.0)
+            for node in range(nodes):
+                weights[node] = np.float32(exact[node])
+        add_to_rows(found, count, share, weights, sums)
+        found[0] = own
+        add_to_rows(found, 1, share, weights, mass)
+    return log_likelihood + np.log(product)
