@@ -31,7 +31,7 @@ LEAST_RESPONSES = 50
 LEAST_SEQUENCES = 10
 """A skill is fitted from so many responses of so many students, some right and some wrong."""
 
-STRENGTHS = (8.0, 64.0, 512.0, 4096.0)
+STRENGTHS = (20.0, 100.0, 500.0, 2500.0)
 """Each probability is drawn towards the pooled one as if so many more observations had said so.
 
 The first is for every skill; a maximum that is degenerate is sought again with the next.
@@ -47,7 +47,7 @@ _RANDOM = {
 }
 _FIRST_STRENGTH = 1.0
 _FIRST_WEIGHT = 1.0
-_AT_BOUND = 1e-4
+_AT_BOUND = 5e-3
 _VAGUE = 0.25
 _INTERVAL = 1.96
 
@@ -63,9 +63,8 @@ class SkillFit:
     """One skill's parameters and where they come from.
 
     `status` is `fitted`, or why the pooled parameters stand in: `few data: …`, `degenerate: …`, `unidentified: …`.
-    `errors` are standard errors by name, None where a probability stands at its bound. `strength` is how hard
-    the search was drawn to the pooled parameters (see `STRENGTHS`), None where there was none. `converged` is None where
-    nothing was fitted.
+    `errors` are standard errors by name, None where a probability stands at its bound. `strength` is how hard the
+    search was drawn to the pooled parameters (see `STRENGTHS`); it and `converged` are None where nothing was tried.
     """
 
     skill: Skill
@@ -300,11 +299,12 @@ def _refused(values: Floats, errors: Floats) -> str | None:
 
 def _between(values: Floats) -> Spread:
     """Standard deviations between the fitted skills: how far the pooled parameters are off for one more skill."""
-    prior, learn, forget, guess, slip = np.std(values, axis=1, ddof=1).tolist()
+    between: list[float] = np.std(values, axis=1, ddof=1).tolist()
+    prior, learn, forget, guess, slip = between
     return Spread(prior, learn, forget, guess, slip)
 
 
 def _skill(values: Floats, weight: float, decay: float, spread: Spread) -> Skill:
-    return Skill(
-        *(float(value) for value in bounded(values[:, np.newaxis, np.newaxis])[:, 0, 0]), decay, weight, spread
-    )
+    inside: list[float] = bounded(values[:, np.newaxis, np.newaxis])[:, 0, 0].tolist()
+    prior, learn, forget, guess, slip = inside
+    return Skill(prior, learn, forget, guess, slip, decay, weight, spread)

@@ -7,20 +7,19 @@ from services.mastery.domain.tracing.update import after_gap, after_response, ke
 
 
 def replay(
-    start: Floats, lengths: Ints, days: Floats, credit: Floats, difficulty: Floats, skill: Ints, skills: Skills
+    start: Floats, lengths: Ints, days: Floats, credit: Floats, difficulty: Floats, each: Skills
 ) -> tuple[Floats, Floats]:
     """Belief before and after every response, shapes (3, responses) by lane.
 
     `start` (3, sequences) is the belief each sequence begins with, `lengths` (sequences,) how many responses it has, at
-    least one, `skill` (sequences,) its place in `skills`. The responses come sequence after sequence, each in the order
-    of evidence: `days` (responses,) since the evidence before it (0 at a sequence's first), `credit` 0 to 1,
-    `difficulty` in logits. The belief before a response is that of its moment: the time since the last has passed.
+    least one. The responses come sequence after sequence, each in the order of evidence: `days` (responses,) since the
+    evidence before it (0 at a sequence's first), `credit` 0 to 1, `difficulty` in logits, `each` the parameters of each
+    response (see `Skills.take`). The belief before a response is that of its moment, the time since the last gone by.
     """
     before = np.empty((LANES, len(credit)))
     after = np.empty((LANES, len(credit)))
     if not len(lengths):
         return before, after
-    each = skills.take(np.repeat(skill, lengths))
     left = kept(days, each.decay)
     if_known, if_unknown = likelihoods(credit, difficulty, each)
     longest_first = np.argsort(-lengths, kind="stable")

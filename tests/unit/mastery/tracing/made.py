@@ -81,8 +81,7 @@ def replayed_with(many: list[list[Response]], skills: Skills) -> tuple[Floats, F
         np.array([one.days for one in flat]),
         np.array([one.credit for one in flat]),
         np.array([one.difficulty for one in flat]),
-        which,
-        skills,
+        skills.take(np.repeat(which, [len(one) for one in many])),
     )
 
 

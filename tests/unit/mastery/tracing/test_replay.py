@@ -52,9 +52,7 @@ def test_a_sequence_continued_from_where_it_stood_has_the_same_bits(
 def test_nothing_to_replay_is_nothing() -> None:
     none = np.empty(0)
 
-    before, after = replay(
-        np.empty((3, 0)), np.empty(0, np.int64), none, none, none, np.empty(0, np.int64), Skills.of([])
-    )
+    before, after = replay(np.empty((3, 0)), np.empty(0, np.int64), none, none, none, Skills.of([]))
 
     assert before.shape == after.shape == (3, 0)
 

@@ -131,7 +131,9 @@ def test_one_response_never_gives_mastery(skill: Skill, response: Response) -> N
     assert LEVELS[level(np.array(probability), np.array(lower), np.array(1))] != "mastered"
 
 
-@given(wrong=st.lists(st.builds(Response, st.just(0.0), DIFFICULTIES), max_size=20), difficulty=DIFFICULTIES)
+@given(
+    wrong=st.lists(st.builds(Response, st.just(0.0), DIFFICULTIES), min_size=1, max_size=20), difficulty=DIFFICULTIES
+)
 def test_with_the_default_parameters_a_lucky_guess_after_errors_never_gives_mastery(
     wrong: list[Response], difficulty: float
 ) -> None:
