@@ -24,9 +24,8 @@ import numpy as np
 
 from services.assessment.domain.irt import cells
 from services.assessment.domain.irt.meansquares import Sums, mean_squares
-from services.assessment.domain.irt.models import Floats, Model, Parameters, log_probabilities
-from services.assessment.domain.irt.quadrature import equally_spaced, log_normal_weights
-from services.assessment.domain.irt.residuals import NODES, Bools, Latent, batches, checked
+from services.assessment.domain.irt.models import Floats, Model, Parameters
+from services.assessment.domain.irt.residuals import Bools, Latent, batches, checked, grid
 from services.assessment.domain.irt.responses import HIGHEST_SCORE, Codes
 
 SMALLEST_SET = 100
@@ -144,9 +143,9 @@ def _sums(codes: Codes, items: Sequence[Parameters], latent: Latent, theta: Floa
 
 def _s_x2(codes: Codes, items: Sequence[Parameters], latent: Latent, smallest: float) -> tuple[Floats, Floats, Floats]:
     """Statistic, cells less totals, and students, all (items,)."""
-    nodes = equally_spaced(NODES, latent.mean, latent.sd)
-    weights = np.exp(log_normal_weights(nodes, latent.mean, latent.sd))
-    chances = [np.exp(log_probabilities(item, nodes)) for item in items]
+    over = grid(items, latent)
+    weights = np.exp(over.log_weights)
+    chances = [np.exp(table[:-1]) for table in over.tables]
     statistic, df, number = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items))
     for members, presented in _sets(codes):
         places = np.flatnonzero(presented)

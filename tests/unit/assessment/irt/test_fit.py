@@ -224,3 +224,18 @@ def test_long_tests_keep_their_totals() -> None:
 
     assert np.isfinite(found.s_x2).all()
     assert 0.01 < (found.p < 0.05).mean() < 0.10
+
+
+def test_the_grid_follows_the_posterior_of_a_long_test() -> None:
+    items = tuple(Parameters(Model.TWO_PL, (b,), 1.5) for b in np.linspace(-2, 2, 1000))
+    codes = answers(items, 10, 13)
+    fine = np.arange(-3000, 3001) / 500
+
+    found = residuals.eap(codes, residuals.grid(items, Latent()))
+
+    logs = -fine * fine / 2 + sum(
+        np.log(probabilities(item, fine))[codes[:, place]] for place, item in enumerate(items)
+    )
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    assert found == pytest.approx((weights * fine).sum(axis=1) / weights.sum(axis=1), abs=1e-6)
+    assert len(residuals.grid(TEN, Latent()).nodes) == 61
