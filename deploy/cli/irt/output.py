@@ -12,41 +12,28 @@ import orjson
 from deploy.cli import show
 
 
-def known(value: object) -> Any:
-    """The value with plain Python types; NaN and infinity become None, everywhere in it."""
-    match value:
-        case Mapping():
-            return {str(name): known(one) for name, one in value.items()}
-        case np.ndarray():
-            return known(value.tolist())
-        case str() | bool() | int() | None:
-            return value
-        case np.generic():
-            return known(value.item())
-        case float():
-            return value if math.isfinite(value) else None
-        case Sequence():
-            return [known(one) for one in value]
-        case _:
-            return str(value)
-
-
 def as_text(value: Mapping[str, Any]) -> bytes:
-    """One JSON object, an entry or a list's element a line: readable, and small enough for large matrices."""
-    entries = []
-    for name, one in value.items():
-        clean = known(one)
-        if isinstance(clean, list) and clean and isinstance(clean[0], (dict, list)):
-            rows = b",\n    ".join(orjson.dumps(row) for row in clean)
-            written = b"[\n    " + rows + b"\n  ]"
-        elif isinstance(clean, dict) and isinstance(clean.get("matrix"), list):
-            rows = b",\n      ".join(orjson.dumps(row) for row in clean["matrix"])
-            rest = {key: part for key, part in clean.items() if key != "matrix"}
-            written = orjson.dumps(rest)[:-1] + b',\n    "matrix": [\n      ' + rows + b"\n    ]}"
-        else:
-            written = orjson.dumps(clean)
-        entries.append(b"  " + orjson.dumps(name) + b": " + written)
+    """One JSON object, an entry or a list's element a line: readable, and quick for a million rows.
+
+    NaN and infinity become null wherever they stand, in numpy arrays too.
+    """
+    entries = (b"  " + _dumped(name) + b": " + _entry(one) for name, one in value.items())
     return b"{\n" + b",\n".join(entries) + b"\n}\n"
+
+
+def _entry(value: Any) -> bytes:
+    match value:
+        case [{}, *_] | [[*_], *_]:
+            return b"[\n    " + b",\n    ".join(map(_dumped, value)) + b"\n  ]"
+        case {"matrix": np.ndarray() as matrix, **rest}:
+            rows = b",\n      ".join(map(_dumped, np.ascontiguousarray(matrix)))
+            return _dumped(rest)[:-1] + b',\n    "matrix": [\n      ' + rows + b"\n    ]}"
+        case _:
+            return _dumped(value)
+
+
+def _dumped(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def write(value: Mapping[str, Any], *, json: bool, out: Path | None) -> None:

@@ -23,7 +23,11 @@ Latent = Sequence[tuple[str, float, float]]
 
 def wright(names: Sequence[str], items: Sequence[Parameters], latent: Latent) -> Picture:
     """Abilities on the left, thresholds on the right, on one scale (Wright & Stone 1979)."""
-    thresholds = sorted((b, name) for name, item in zip(names, items, strict=True) for b in item.b)
+    thresholds = sorted(
+        (b, name if len(item.b) == 1 else f"{name} {step}")
+        for name, item in zip(names, items, strict=True)
+        for step, b in enumerate(item.b, start=1)
+    )
     low = min([mean - 3.2 * sd for _, mean, sd in latent])
     high = max([mean + 3.2 * sd for _, mean, sd in latent])
     inside = [(b, name) for b, name in thresholds if low - 1.5 <= b <= high + 1.5]
@@ -41,7 +45,7 @@ def wright(names: Sequence[str], items: Sequence[Parameters], latent: Latent) ->
             left.legend(loc="lower left")
         left.set(title="Abilities", ylabel="logits")
         left.set_xticks([])
-        places = _side_by_side([b for b, _ in inside], (high - low) / 55)
+        places = _side_by_side([b for b, _ in inside], (high - low) / 30)
         right.plot(places, [b for b, _ in inside], "_", color=SERIES[1], markersize=9, markeredgewidth=2)
         if len(inside) <= NAMED:
             for (b, name), place in zip(inside, places, strict=True):
@@ -58,7 +62,7 @@ def wright(names: Sequence[str], items: Sequence[Parameters], latent: Latent) ->
         alt=f"Distribution of abilities beside {len(thresholds)} thresholds, from {easiest[1]} at {easiest[0]:.2f} to "
         f"{hardest[1]} at {hardest[0]:.2f} logits.",
         caption="Wright map: a student as far up as a threshold has an even chance of passing it (without guessing)."
-        + (f" {outside} thresholds lie outside the picture." if outside else ""),
+        + (f" Outside the picture: {outside} of {len(thresholds)} thresholds." if outside else ""),
         height=4.6,
     )
 
