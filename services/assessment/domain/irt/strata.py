@@ -84,10 +84,11 @@ def students(
     if focal.shape != (len(scores),) or focal.dtype != np.bool_:
         raise UnreadableScores(f"The focal group must be one truth value for each of the {len(scores)} students.")
     numbers = {"reference": int((~focal).sum()), "focal": int(focal.sum())}
+    fewest = max(smallest_group, 1)
     for group, number in numbers.items():
-        if number < smallest_group:
+        if number < fewest:
             raise GroupTooSmall(
-                f"The {group} group has {number} students; a comparison needs at least {smallest_group} in each group."
+                f"The {group} group has {number} students; a comparison needs at least {fewest} in each group."
             )
     highest = scores.max(axis=0).astype(np.int64)
     if (highest > HIGHEST_SCORE).any():

@@ -293,3 +293,52 @@ def test_an_odds_ratio_without_bound_is_said() -> None:
     assert "no bound" in found.reasons[0]
     assert np.isnan(found.se[0])
     assert found.classes[0] is None
+
+
+def test_an_item_that_only_discriminates_less_is_non_uniform() -> None:
+    rng = np.random.default_rng(11)
+    scores, focal = two_groups(6000, 11)
+    theta = (scores[:, 1:].mean(axis=1) - 0.5) * 5
+    slope = np.where(focal, 0.2, 1.5)
+    scores[:, 0] = rng.random(6000) < 1 / (1 + np.exp(-slope * theta))
+
+    found = logistic_dif(scores, focal)
+
+    assert found.nonuniform_p[0] < 1e-10
+    assert found.uniform_chi2[0] < found.nonuniform_chi2[0]
+    assert found.coefficients[0, 3] < 0  # the focal group's slope on the score is flatter
+    assert found.classes[0] in ("B", "C")
+
+
+def test_items_of_several_scores_are_no_regression_but_count_in_the_score() -> None:
+    scores, focal = two_groups(500, 12, items=5)
+    scores[:, 4] *= 3
+
+    found = logistic_dif(scores, focal, purify=False)
+
+    assert found.reasons[4] == "item 5: it has more than two scores, and the regression is of right and wrong."
+    assert np.isnan(found.chi2[4])
+    assert found.reasons[:4] == (None,) * 4
+    assert found.chi2[0] != logistic_dif(scores[:, :4], focal, purify=False).chi2[0]
+
+
+def test_right_and_wrong_told_without_error_is_no_regression() -> None:
+    ability = np.tile(np.arange(5), 40)
+    scores = (ability[:, np.newaxis] > np.arange(4)).astype(np.uint8)  # a perfect Guttman scale
+
+    found = logistic_dif(scores, np.arange(200) % 3 == 0, purify=False)
+
+    assert all(reason is not None and "without error" in reason for reason in found.reasons)
+    assert np.isnan(found.effect).all()
+    assert found.classes == (None,) * 4
+
+
+def test_a_million_students_are_ten_times_as_sure_as_ten_thousand() -> None:
+    scores, focal = two_groups(1000, 13, {2: 0.4}, items=6)
+
+    few = logistic_dif(scores, focal, purify=False)
+    many = logistic_dif(np.tile(scores, (100, 1)), np.tile(focal, 100), purify=False)
+
+    assert many.chi2 == pytest.approx(100 * few.chi2)
+    assert many.errors == pytest.approx(few.errors / 10)
+    assert many.effect == pytest.approx(few.effect)
