@@ -82,6 +82,8 @@ class Mastery:
             part = [str(each) for each in schools[start : start + _MOST]]
             ask = {"organisations": part, "within": competencies}
             for each in await self._client.post("/areas:batch-list", ask, caller):
-                figures = [Figure(one["learners"], one["strength"], one["need"]) for one in each["areas"]]
+                figures = [
+                    Figure(one["learners"], one["strength"], one["need"], one["competency"]) for one in each["areas"]
+                ]
                 found[UUID(each["organisation"])] = Published(datetime.fromisoformat(each["snapshot_at"]), figures)
         return found

@@ -167,11 +167,12 @@ def _still_open(instance: Instance, rules: Rules, grid: _Grid, km: Floats, ruled
 def _weights(instance: Instance, host: Integers, guest: Integers, km: Floats, shares: Floats) -> Integers:
     eagerness = np.array([each.eagerness for each in instance.willing], np.float64)
     eager = np.sqrt(eagerness[host] * eagerness[guest]) / MOST_EAGER
-    exact = shares[host] * shares[guest] * eager * _fit(instance, host, guest, km)
+    exact = shares[host] * shares[guest] * eager * fit_of(instance, host, guest, km)
     return np.maximum(np.rint(exact * WEIGHT_SCALE).astype(np.int64), 1)
 
 
-def _fit(instance: Instance, host: Integers, guest: Integers, km: Floats) -> Floats:
+def fit_of(instance: Instance, host: Integers, guest: Integers, km: Floats) -> Floats:
+    """How well the schools of each pair fit: nearness, attributes in common, preference, and having been proposed."""
     limit = instance.max_distance_km
     fit = np.ones(len(km)) if limit is None else 1 - np.nan_to_num(np.minimum(km, limit), nan=limit) / (2 * limit)
     for each in instance.fit:

@@ -19,7 +19,7 @@ _SMALLEST_BLOCK = 10
 def largest_flow(
     host: Integers, guest: Integers, worth: Integers, offered: Integers, sought: Integers, number: int
 ) -> tuple[Bools, Integers]:
-    """The pairs of the largest total worth, by the primal network simplex method (Ahuja, Magnanti & Orlin 1993, ch. 11).
+    """The pairs of the largest total worth, by the network simplex method (Ahuja, Magnanti & Orlin 1993, ch. 11).
 
     Arcs go from a source to the hosts (`offered` places), from hosts to guests (one for each pair), from guests to a
     sink (`sought` places), and back from the sink to the source (at most `number`). The first tree has no flow; leaving
@@ -63,7 +63,7 @@ def largest_flow(
         if child[root] >= 0:
             before[child[root]] = each
         child[root] = each
-    block = max(int(np.sqrt(arcs)), _SMALLEST_BLOCK)
+    block = max(int(np.sqrt(arcs) / 6), _SMALLEST_BLOCK)  # scanning is most of the work
     at = 0
     while True:
         entering, least, left = -1, np.int64(0), block
@@ -171,9 +171,9 @@ def deferred(
 ) -> Bools:
     """Deferred acceptance (Gale & Shapley 1962; Roth 1984 for many places on both sides).
 
-    `asks` lists the pairs of each asking school, best first, from `start[s]` to `start[s + 1]`; `asking` and
-    `asked` (pairs,) are the schools that ask for a pair and answer it, `rank` (pairs,) how it ranks the pair, smaller is better; `places` and `answering` are
-    the places of both sides. Gives the pairs that are held at the end.
+    `asks` lists the pairs of each asking school, best first, from `start[s]` to `start[s + 1]`; `asking` and `asked`
+    (pairs,) are the schools that ask for a pair and answer it, `rank` (pairs,) how the answering one ranks it, smaller
+    is better; `places` and `answering` are the places of both sides. Gives the pairs that are held at the end.
     """
     held = np.zeros(len(asked), np.bool_)
     taken = np.zeros(len(answering), np.int64)

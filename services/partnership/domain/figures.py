@@ -13,11 +13,12 @@ _LEAST, _MOST = 0.005, 0.995  # strengths are published in hundredths
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a snapshot says of one school and one competency; all None when it is suppressed."""
+    """What a snapshot says of one school and one competency; numbers are None when it is suppressed."""
 
     learners: int | None
     strength: float | None
     need: float | None
+    competency: str = ""
 
 
 def share(role: str, figures: Iterable[Figure]) -> float | None:
@@ -40,14 +41,16 @@ def shares_in_context(
     """For schools that offer, the probability that they do better than a school with like students; for those that
     seek, that they do worse (`strength.Strengths.share`).
 
-    Each school's `figures` are of the same competencies in the same order, and the strata of the comparison. Schools of
-    unknown context or with too few results are left out. Empty when there are too few schools to compare.
+    Competencies are the strata of the comparison. Schools of unknown context or with too few results are left out.
+    Empty when there are too few schools to compare.
     """
     schools = sorted(school for school in figures if school in context)
+    competencies = sorted({figure.competency for school in schools for figure in figures[school]})
+    stratum_of = {competency: number for number, competency in enumerate(competencies)}
     cells = [
-        (at, stratum, min(max(figure.strength, _LEAST), _MOST), figure.learners)
+        (at, stratum_of[figure.competency], min(max(figure.strength, _LEAST), _MOST), figure.learners)
         for at, school in enumerate(schools)
-        for stratum, figure in enumerate(figures[school])
+        for figure in figures[school]
         if figure.strength is not None and figure.learners
     ]
     if not cells:

@@ -44,6 +44,8 @@ class Willing:
     eagerness: int
     capacity: int
     share: float | None = None
+    in_context: bool = False
+    """Whether `share` compares the school with schools that have like students, or is its published figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,8 +120,8 @@ def _proposed(instance: Instance, found: Candidates, at: int, names: Mapping[UUI
     distance = None if np.isnan(km) else round(km, 3)
     known = reasons.grounds(
         dict(instance.areas)[host.area],
-        (names[host.school], host.eagerness, host.share),
-        (names[guest.school], guest.eagerness, guest.share),
+        (names[host.school], host.eagerness, host.share, host.in_context),
+        (names[guest.school], guest.eagerness, guest.share, guest.in_context),
         distance,
         instance.snapshot_on,
     )

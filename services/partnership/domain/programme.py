@@ -43,6 +43,14 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """A number that says who goes to a school, such as its economic need: the schools' (sourcedIds) values."""
+
+    name: str
+    values: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """How many places go to schools with this value of an attribute. A partnership has two, one for each school."""
 
@@ -122,6 +130,7 @@ class Programme:
     """How much more, as a share, a pair weighs that is proposed already."""
     gap: Decimal | None = None
     """How far below the best, as a share of it, a matching may end; None: as `optimum.allowed_gap` has it."""
+    context: tuple[Context, ...] = ()
 
 
 def programme_id(district: UUID, code: str) -> UUID:
@@ -140,6 +149,7 @@ def schools_named(programme: Programme) -> list[str]:
     named += [school for each in programme.locked for school in (each.host, each.guest)]
     named += [school for each in programme.preferences for school in each.schools]
     named += [school for each in programme.attributes for _, schools in each.values for school in schools]
+    named += [school for each in programme.context for school, _ in each.values]
     return list(dict.fromkeys(named))
 
 

@@ -122,7 +122,7 @@ class _Reading:
         return Programme(
             code, title, partnerships, budget, cost, currency, ruling.max_distance_km, areas, ruling.balance,
             ruling.conflicts, ruling.attributes, ruling.equity, ruling.fit, ruling.locked, ruling.preferences,
-            ruling.keep, ruling.gap,
+            ruling.keep, ruling.gap, ruling.context,
         )  # fmt: skip
 
     def _areas(self, top: Table) -> Iterator[Area]:

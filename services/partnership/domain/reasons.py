@@ -18,19 +18,23 @@ _OTHERS = {"offers": "seeks", "seeks": "offers"}
 
 def grounds(
     area: str,
-    host: tuple[str, int, float | None],
-    guest: tuple[str, int, float | None],
+    host: tuple[str, int, float | None, bool],
+    guest: tuple[str, int, float | None, bool],
     distance_km: float | None,
     snapshot_on: str | None,
 ) -> Grounds:
-    """What a sentence is made of: each school's name, eagerness and measured share (or None)."""
+    """What a sentence is made of: each school's name, eagerness, measured share (or None), and whether it compares."""
     return {
         "area": area,
-        "host": {"name": host[0], "eagerness": host[1], "share": host[2]},
-        "guest": {"name": guest[0], "eagerness": guest[1], "share": guest[2]},
+        "host": _side(*host),
+        "guest": _side(*guest),
         "distance_km": distance_km,
         "snapshot_on": snapshot_on,
     }
+
+
+def _side(name: str, eagerness: int, share: float | None, in_context: bool) -> dict[str, Any]:
+    return {"name": name, "eagerness": eagerness, "share": share} | ({"in_context": True} if in_context else {})
 
 
 def without_share(known: Grounds, side: str) -> Grounds:
@@ -43,8 +47,8 @@ def why(known: Grounds) -> str:
     host, guest = known["host"], known["guest"]
     measured = host["share"] is not None or guest["share"] is not None
     parts = [
-        f"{host['name']} offers help in {known['area']}{_strength(host['share'])} and is {_eager(host)}",
-        f"{guest['name']} seeks it{_need(guest['share'])} and is {_eager(guest)}",
+        f"{host['name']} offers help in {known['area']}{_strength(host)} and is {_eager(host)}",
+        f"{guest['name']} seeks it{_need(guest)} and is {_eager(guest)}",
     ]
     km = known["distance_km"]
     if km is not None:
@@ -53,15 +57,21 @@ def why(known: Grounds) -> str:
     return "; ".join(parts) + when + "."
 
 
-def _strength(share: float | None) -> str:
+def _strength(side: dict[str, Any]) -> str:
+    share = side["share"]
     if share is None:
         return ", by its own word,"
+    if side.get("in_context"):
+        return f", where learners probably have mastered more than in {share:.0%} of schools with like students,"
     return f", where its learners have mastered {share:.0%} on average,"
 
 
-def _need(share: float | None) -> str:
+def _need(side: dict[str, Any]) -> str:
+    share = side["share"]
     if share is None:
         return ", by its own word,"
+    if side.get("in_context"):
+        return f", where learners probably have mastered less than in {share:.0%} of schools with like students,"
     return f", where {share:.0%} of its learners have probably not mastered it yet,"
 
 

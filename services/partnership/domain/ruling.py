@@ -1,4 +1,4 @@
-"""The rules of a programme, read from its tables `[rules]` and `[attributes]`."""
+"""The rules of a programme, read from its tables `[rules]`, `[attributes]` and `[context]`."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -13,6 +13,7 @@ from services.partnership.domain.programme import (
     Attribute,
     Balance,
     Conflict,
+    Context,
     Equity,
     Fit,
     Locked,
@@ -34,6 +35,7 @@ class Ruling:
         self._areas = {area.code for area in areas}
         self.attributes = tuple(self._attributes(entries.table(top, "attributes")))
         self._known = {SECTOR, *elsewhere, *(each.name for each in self.attributes)}
+        self.context = tuple(self._context(entries.table(top, "context")))
         rules = entries.table(top, "rules")
         self.max_distance_km = self._distance(rules)
         self.balance = tuple(self._balance(rules))
@@ -63,6 +65,15 @@ class Ruling:
                     seen[school] = value
                 values.append((value, tuple(schools)))
             yield Attribute(name, tuple(values))
+
+    def _context(self, declared: Table) -> Iterator[Context]:
+        for name in list(declared.entries):
+            table = self._entries.table(declared, name)
+            values = [(school, self._entries.decimal(table, school)) for school in table.entries]
+            for school, value in values:
+                if value is not None and not value.is_finite():
+                    self._entries.wrong(table.at(school), "range", f"{name} is a finite number.", str(value))
+            yield Context(name, tuple((school, value) for school, value in values if value is not None))
 
     def _distance(self, rules: Table) -> float | None:
         value = self._entries.decimal(rules, "max_distance_km", optional=True)

@@ -7,12 +7,13 @@ while it is solved, it is begun again without.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 import structlog
 
 from services.partnership import events
-from services.partnership.domain.figures import share
+from services.partnership.domain.figures import share, shares_in_context
 from services.partnership.domain.instance import Instance, Pair, Willing, from_json, instance_of, to_json
 from services.partnership.domain.matching import Outcome, match
 from services.partnership.peers import Mastery, Roster
@@ -37,6 +38,8 @@ _UNDER_WAY = ("queued", "solving")
 _LOCK = 0x6D61746368
 
 Solve = Callable[[str], Outcome]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 log = structlog.get_logger("matching")
 
@@ -133,7 +136,9 @@ class Matcher:
             matching=matching.id,
             schools=schools.values(),
             willing=(
-                Willing(d.school, d.area, d.role, d.eagerness, d.capacity, shares.get((d.school, d.area)))
+                Willing(
+                    d.school, d.area, d.role, d.eagerness, d.capacity, *shares.get((d.school, d.area), (None, False))
+                )
                 for d in (each.declaration for each in willing)
                 if d.school in schools  # a school that left the district since it said so is not matched
             ),
@@ -166,9 +171,14 @@ class Matcher:
 
     async def _shares(
         self, programme: Kept, willing: list[Declared], caller: Caller
-    ) -> tuple[dict[tuple[UUID, str], float], datetime | None]:
-        """Measured strengths and needs of the schools that allow it, area by area, and when they were published."""
-        shares: dict[tuple[UUID, str], float] = {}
+    ) -> tuple[dict[tuple[UUID, str], tuple[float, bool]], datetime | None]:
+        """Measured strengths and needs of the schools that allow it, area by area, and when they were published.
+
+        Each with whether it compares with schools that have like students: where the programme says who goes to them,
+        of so many schools that this can be told. Within an area all are compared, or none is.
+        """
+        context = _context(programme)
+        shares: dict[tuple[UUID, str], tuple[float, bool]] = {}
         taken: datetime | None = None
         for area, competencies in programme.competencies.items():
             roles = {
@@ -178,24 +188,24 @@ class Matcher:
             }
             if not roles or not competencies:
                 continue
-            for school, published in (await self._mastery.areas(sorted(roles), competencies, caller)).items():
-                measured = share(roles[school], published.figures)
+            found = await self._mastery.areas(sorted(roles), competencies, caller)
+            figures = {school: published.figures for school, published in found.items()}
+            compared = await _computed(shares_in_context, roles, figures, context) if context else {}
+            for school, published in found.items():
+                measured = compared.get(school) if compared else share(roles[school], published.figures)
                 if measured is not None:
-                    shares[school, area] = measured
+                    shares[school, area] = measured, bool(compared)
                     taken = published.snapshot_at if taken is None else max(taken, published.snapshot_at)
         return shares, taken
 
     async def _solved(self, id_: UUID, kept: str) -> Outcome:
-        compute = Compute()  # a process of its own, for the memory and the minutes it may take
         try:
-            outcome = await compute.run(self._solve, kept)
+            outcome = await _computed(self._solve, kept)
         except Unavailable as died:
             self._deaths[id_] = self._deaths.get(id_, 0) + 1
             if self._deaths[id_] >= _MOST_DEATHS:
                 raise RuntimeError("the solving process died again and again") from died
             raise
-        finally:
-            compute.close()
         self._deaths.pop(id_, None)
         return outcome
 
@@ -228,6 +238,24 @@ class Matcher:
                 ],
             )
         log.info("matching ended", id=str(matching.id), proposals=len(outcome.proposals))
+
+
+async def _computed(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """In a process of its own, for the memory and the minutes it may take."""
+    compute = Compute()
+    try:
+        return await compute.run(work, *args, **kwargs)
+    finally:
+        compute.close()
+
+
+def _context(programme: Kept) -> dict[UUID, list[float]]:
+    """Who goes to each school, as the programme says it; schools of which it does not say all are left out."""
+    said: dict[UUID, list[float]] = {}
+    for context in programme.programme.context:
+        for school, value in context.values:
+            said.setdefault(programme.schools[school], []).append(float(value))
+    return {school: values for school, values in said.items() if len(values) == len(programme.programme.context)}
 
 
 async def _holds(tx: Transaction, programme: UUID, frozen: Instance) -> bool:

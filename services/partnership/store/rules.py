@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.partnership.domain.instance import balance_of, equity_of
-from services.partnership.domain.programme import Attribute, Balance, Fit, Locked, Preference, Programme
+from services.partnership.domain.programme import Attribute, Balance, Context, Fit, Locked, Preference, Programme
 
 
 def balance_kept(programme: Programme) -> list[dict[str, Any]]:
@@ -34,6 +34,8 @@ def named_schools(programme: Programme) -> dict[str, list[str]]:
     for attribute in programme.attributes:
         for value, schools in attribute.values:
             named[f"attributes.{attribute.name}.{value}"] = list(schools)
+    for context in programme.context:
+        named[f"context.{context.name}"] = [school for school, _ in context.values]
     return named
 
 
@@ -55,6 +57,7 @@ def rules_kept(programme: Programme, schools: Mapping[str, UUID]) -> dict[str, A
             {"name": each.name, "values": [[value, list(named)] for value, named in each.values]}
             for each in programme.attributes
         ],
+        "context": [[each.name, {school: f"{value:f}" for school, value in each.values}] for each in programme.context],
         "equity": None
         if equity is None
         else {
@@ -100,6 +103,10 @@ def with_rules(programme: Programme, kept: Mapping[str, Any]) -> Programme:
         ),
         keep=Decimal(kept.get("keep", "0")),
         gap=Decimal(kept["gap"]) if "gap" in kept else None,
+        context=tuple(
+            Context(name, tuple((school, Decimal(value)) for school, value in values.items()))
+            for name, values in kept.get("context", [])
+        ),
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ def _city(schools: int = 120) -> tuple[dict[UUID, Sequence[Figure]], dict[UUID, 
     figures: dict[UUID, Sequence[Figure]] = {}
     for at in range(schools):
         odds = np.exp(1 - 3 * need[at] + own[at] + rng.normal(0, 0.2, 2))
-        figures[UUID(int=at)] = [Figure(200, round(float(each), 2), 0.5) for each in odds / (1 + odds)]
+        strengths = zip("ab", (odds / (1 + odds)).tolist(), strict=True)
+        figures[UUID(int=at)] = [Figure(200, round(each, 2), 0.5, competency) for competency, each in strengths]
     return figures, {UUID(int=at): (float(need[at]),) for at in range(schools)}, own
 
 
