@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from deploy.cli import districts, irt, keys, platform, processes, show
+from deploy.cli import districts, irt, keys, platform, processes, show, trace
 from deploy.cli.access import key_of, url_of
 from deploy.cli.demo import AnswersFormat, write_demo
 from deploy.cli.door import DoorError, Report, opened
@@ -36,6 +36,7 @@ app.command("provision")(processes.provision)
 app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
 app.add_typer(irt.app, name="irt")
+app.add_typer(trace.app, name="trace")
 
 
 @app.command("load")

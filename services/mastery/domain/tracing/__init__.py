@@ -3,17 +3,3 @@
 Read it in this order. `skill` has the parameters, their bounds and the box of what they could also be; `update` what
 one response or the time without one does to a belief; `level` what a belief is called.
 """
-
-from services.mastery.domain.tracing.first import (
-    DEFAULT,
-    Bytes,
-    Floats,
-    Ints,
-    Skill,
-    after_response,
-    learnt,
-    likelihoods,
-    trace,
-)
-
-__all__ = ["DEFAULT", "Bytes", "Floats", "Ints", "Skill", "after_response", "learnt", "likelihoods", "trace"]

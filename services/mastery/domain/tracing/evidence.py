@@ -28,9 +28,9 @@ _GAP_BOUNDS = np.array([0.0625, 0.5, *np.sqrt(GAPS[2:-1] * GAPS[3:])])
 class Responses:
     """Scored responses in columns (responses,), in any order.
 
-    `user` and `skill` are places in some list of names; `credit` is 0 to 1; `time` in days (None: only the order is
-    known) or, where two are equal, the row's place decides; `difficulty` in logits; `covariates` (responses, columns)
-    are 0 or 1, such as the use of help.
+    `user` and `skill` are places in some list of names; `credit` is 0 to 1; `time` orders a user's responses (where two
+    are equal, or all are as in None, the row's place decides) and is in days if it `has_time`; `difficulty` in logits;
+    `covariates` (responses, columns) are 0 or 1, such as the use of help.
     """
 
     user: Ints
@@ -39,6 +39,7 @@ class Responses:
     time: Floats | None
     difficulty: Floats
     covariates: Floats
+    has_time: bool = True
 
     def __len__(self) -> int:
         return len(self.user)
@@ -57,6 +58,11 @@ class Sequences:
     lengths: Ints
     days: Floats
 
+    @property
+    def first(self) -> Ints:
+        """The row of each sequence's first response."""
+        return np.asarray(self.rows[np.cumsum(self.lengths) - self.lengths])
+
 
 def sequences_of(responses: Responses) -> Sequences:
     """A sequence for each student and skill."""
@@ -68,7 +74,7 @@ def sequences_of(responses: Responses) -> Sequences:
     begins[1:] = (user[1:] != user[:-1]) | (skill[1:] != skill[:-1])
     first = np.flatnonzero(begins)
     days = np.zeros(n)
-    if responses.time is not None:
+    if responses.time is not None and responses.has_time:
         days[1:] = np.where(begins[1:], 0.0, np.diff(responses.time[rows]))
     return Sequences(rows, skill[first], user[first], np.diff(np.append(first, n)), days)
 
