@@ -26,7 +26,7 @@ CHUNK = 8192  # students whose posteriors are added up in float32
 START = np.float32(1e34)
 FLOOR = np.float32(1e-34)
 GUARD = np.float32(1e8)
-NARROW = 0.01  # a variance that is less of the squared mean is added up anew around the mean
+NARROW = np.float32(0.01)  # a variance that is less of the squared mean is added up anew around the mean
 FACTORS = 4  # totals, each below 1e37, whose product float64 holds
 
 Rows = NDArray[np.float32]
@@ -35,22 +35,17 @@ Rows = NDArray[np.float32]
 def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
     """As `plain.moments`; a student's estimate has the same bits whoever else is in the batch."""
     group = group_of(groups, packed, table)
-    source, lookup = _Source(packed), _Lookup(packed.layout, table, isinstance(packed, Bytes))
+    lookup = _Lookup(packed.layout, table, isinstance(packed, Bytes))
     mean, sd, marginal = (np.empty(packed.students) for _ in range(3))
+    again = np.empty(CHUNK, dtype=np.int64)
     for start in range(0, packed.students, CHUNK):
         part = slice(start, min(start + CHUNK, packed.students))
-        own, places = group[part], source.part(part)
-        middle, spread, top = mean[part], sd[part], marginal[part]
-        total = np.empty(len(own))
-        _moments(*places, *lookup.arrays, own, lookup.places, total, middle, spread, top)
-        middle /= total
-        spread /= total
-        spread -= middle * middle
-        again = np.flatnonzero((total < GUARD) | (spread < NARROW * middle * middle))
-        if len(again):
-            _moments_again(again, *places, *lookup.arrays, own, lookup.places, total, middle, spread, top)
-        np.sqrt(spread, out=spread)
-        top += np.log(total)
+        given = *_source(packed, part), *lookup.arrays, group[part], lookup.places
+        found = mean[part], sd[part], marginal[part], np.empty(part.stop - start, dtype=np.float32)
+        left = _moments(*given, *found, again)
+        if left:
+            _moments_again(again[:left], *given, *found)
+        marginal[part] += np.log(found[-1], dtype=np.float64)
     centre, half = lookup.scale
     mean *= half
     mean += centre
@@ -61,7 +56,7 @@ def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Mome
 def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
     """As `plain.expected`."""
     group = group_of(groups, packed, table)
-    source, lookup = _Source(packed), _Lookup(packed.layout, table, isinstance(packed, Bytes))
+    lookup = _Lookup(packed.layout, table, isinstance(packed, Bytes))
     shape = len(lookup.rows), len(lookup.places)
     sums, mass = np.zeros(shape), np.zeros((len(table.log_prior), shape[1]))
     part_sums, part_mass = np.zeros(sums.shape, np.float32), np.zeros(mass.shape, np.float32)
@@ -70,7 +65,7 @@ def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Exp
         part = slice(start, min(start + CHUNK, packed.students))
         part_sums[:], part_mass[:] = 0.0, 0.0
         log_likelihood += _expected(
-            *source.part(part), *lookup.arrays, group[part], lookup.places, part_sums, part_mass
+            *_source(packed, part), *lookup.arrays, group[part], lookup.places, part_sums, part_mass
         )
         sums += part_sums
         mass += part_mass
@@ -95,24 +90,11 @@ def _taken_apart(layout: Layout, sums: Floats) -> Floats:
     return counts
 
 
-class _Source:
-    """Where the students' rows are found: bytes, or bounds and rows."""
-
-    def __init__(self, packed: Packed) -> None:
-        self.dense = isinstance(packed, Bytes)
-        self._codes, self._bounds, self._rows = (
-            np.zeros((0, 0), np.uint8),
-            np.zeros(1, np.int64),
-            np.zeros(0, np.int32),
-        )
-        if isinstance(packed, Bytes):
-            self._codes = np.ascontiguousarray(packed.codes)
-        else:
-            self._bounds, self._rows = np.ascontiguousarray(packed.bounds), np.ascontiguousarray(packed.rows)
-
-    def part(self, part: slice) -> tuple[Any, ...]:
-        """Some students, as the compiled functions take them."""
-        return self.dense, self._codes[part], self._bounds[part.start : part.stop + 1], self._rows
+def _source(packed: Packed, part: slice) -> tuple[Any, Any, Any]:
+    """Where these students' rows are found: in bytes, or in entries within bounds; the other is None."""
+    if isinstance(packed, Bytes):
+        return np.ascontiguousarray(packed.codes[part]), None, None
+    return None, np.ascontiguousarray(packed.bounds[part.start : part.stop + 1]), np.ascontiguousarray(packed.rows)
 
 
 class _Lookup:
@@ -149,10 +131,10 @@ class _Lookup:
         return self.rows, self.tops, self.logs, self.prior, self.prior_tops, self.log_prior
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _find_rows(dense: bool, codes: Any, bounds: Any, entries: Any, student: int, found: NDArray[np.int64]) -> int:
+@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def _find_rows(codes: Any, bounds: Any, entries: Any, student: int, found: NDArray[np.int64]) -> int:
     """The rows this student is made of, and how many they are."""
-    if dense:
+    if bounds is None:
         count = codes.shape[1]
         for place in range(count):
             found[place] = place * PATTERNS + codes[student, place]
@@ -165,13 +147,14 @@ def _find_rows(dense: bool, codes: Any, bounds: Any, entries: Any, student: int,
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _most_rows(dense: bool, codes: Any, bounds: Any) -> int:
+def _most_rows(codes: Any, bounds: Any) -> int:
     """Room for the rows of any student."""
-    most = codes.shape[1]
-    if not dense:
-        for student in range(len(bounds) - 1):
-            most = max(most, bounds[student + 1] - bounds[student])
-    return max(most, 1)
+    if bounds is None:
+        return max(codes.shape[1], 1)
+    most = 1
+    for student in range(len(bounds) - 1):
+        most = max(most, bounds[student + 1] - bounds[student])
+    return most
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -195,7 +178,6 @@ def _exactly(found: Any, count: int, logs: Any, log_prior: Any, weights: Any) ->
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _moments(
-    dense: bool,
     codes: Any,
     bounds: Any,
     entries: Any,
@@ -207,30 +189,36 @@ def _moments(
     log_prior: Any,
     group: Any,
     places: Any,
-    total: Any,
-    first: Any,
-    second: Any,
+    mean: Any,
+    sd: Any,
     top: Any,
-) -> None:
-    """Sums of the weights, times the place and times its square; the log of what the weights were divided by."""
-    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    total: Any,
+    again: Any,
+) -> int:
+    """Moments in places; log marginal likelihood = top + log(total); how many are too narrow or unlikely, and who."""
+    found = np.empty(_most_rows(codes, bounds), np.int64)
     weights = np.empty(len(places), np.float32)
+    left = 0
     for student in range(len(group)):
-        count = _find_rows(dense, codes, bounds, entries, student, found)
+        count = _find_rows(codes, bounds, entries, student, found)
         own = group[student]
-        total[student], first[student], second[student] = posterior(
-            found, count, rows, prior, own, places, np.float32(0.0), weights
-        )
+        mass, first, second = posterior(found, count, rows, prior, own, places, np.float32(0.0), weights)
+        middle = first / mass
+        variance = second / mass - middle * middle
+        total[student], mean[student], sd[student] = mass, middle, np.sqrt(variance)
         log = prior_tops[own]
         for place in range(count):
             log += tops[found[place]]
         top[student] = log
+        if mass < GUARD or variance < NARROW * middle * middle:
+            again[left] = student
+            left += 1
+    return left
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _moments_again(
     again: Any,
-    dense: bool,
     codes: Any,
     bounds: Any,
     entries: Any,
@@ -242,30 +230,31 @@ def _moments_again(
     log_prior: Any,
     group: Any,
     places: Any,
-    total: Any,
     mean: Any,
-    variance: Any,
+    sd: Any,
     top: Any,
+    total: Any,
 ) -> None:
-    """Mean and variance of the students that the tables are too coarse for."""
-    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    """The same for those students: unlikely ones from the logarithms, narrow ones around their mean."""
+    found = np.empty(_most_rows(codes, bounds), np.int64)
     weights, exact = np.empty(len(places), np.float32), np.zeros(len(places))
     for student in again:
-        count = _find_rows(dense, codes, bounds, entries, student, found)
+        count = _find_rows(codes, bounds, entries, student, found)
         own = group[student]
         if total[student] < GUARD:
             top[student] = _exactly(found, count, logs, log_prior[own], exact)
             total[student] = 1.0
             mean[student] = (exact * places).sum()
-            variance[student] = (exact * (places - mean[student]) ** 2).sum()
+            sd[student] = np.sqrt((exact * (places - mean[student]) ** 2).sum())
         else:
-            mass, _, second = posterior(found, count, rows, prior, own, places, np.float32(mean[student]), weights)
-            variance[student] = second / mass
+            middle = np.float32(mean[student])
+            mass, first, second = posterior(found, count, rows, prior, own, places, middle, weights)
+            mean[student] = middle + first / mass
+            sd[student] = np.sqrt(second / mass - (first / mass) ** 2)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _expected(
-    dense: bool,
     codes: Any,
     bounds: Any,
     entries: Any,
@@ -282,12 +271,12 @@ def _expected(
 ) -> float:
     """Adds every posterior to the rows it was made of and to its group; the log-likelihood of all."""
     nodes = len(places)
-    found = np.empty(_most_rows(dense, codes, bounds), np.int64)
+    found = np.empty(_most_rows(codes, bounds), np.int64)
     weights, exact = np.empty(nodes, np.float32), np.zeros(nodes)
     log_likelihood, product, factors = 0.0, 1.0, 0
     for student in range(len(group)):
         own = group[student]
-        count = _find_rows(dense, codes, bounds, entries, student, found)
+        count = _find_rows(codes, bounds, entries, student, found)
         total, _, _ = posterior(found, count, rows, prior, own, places, np.float32(0.0), weights)
         if total >= GUARD:
             share = np.float32(1.0) / total
