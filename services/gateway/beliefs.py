@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNKNOWN = "unknown"
 
 
 class Belief(NamedTuple):
@@ -13,6 +14,9 @@ class Belief(NamedTuple):
 
     competency: UUID
     probability: float | None
+    lower: float | None
+    upper: float | None
+    level: str
     evidence_count: int
     last_evidence_at: datetime | None
     model_version: str
@@ -24,26 +28,36 @@ def beliefs_of(answer: Mapping[str, Any], asked: Sequence[UUID] | None) -> dict[
     One for each competency asked for, in that order, without evidence where there is none; None asks for those with
     evidence, in the answer's order.
     """
-    version: str = answer["model_version"]
     keys = [UUID(one) for one in answer["competencies"]]
     place_of = {key: place for place, key in enumerate(keys)}
     order = [place_of[key] for key in asked or ()]
-    nothing = [Belief(key, None, 0, None, version) for key in keys]
+    nothing: dict[str, list[Belief]] = {}
     moments: dict[int, datetime] = {}
     found: dict[UUID, list[Belief]] = {}
     for student in answer["students"]:
-        last = student["last_evidence"]
+        version, last = student["model_version"], student["last_evidence"]
         for moment in last:
             if moment not in moments:
                 moments[moment] = _EPOCH + timedelta(microseconds=moment)
-        cells = zip(student["places"], student["probabilities"], student["evidence_counts"], last, strict=True)
+        cells = zip(
+            student["places"],
+            student["probabilities"],
+            student["lowers"],
+            student["uppers"],
+            student["levels"],
+            student["evidence_counts"],
+            last,
+            strict=True,
+        )
         known = [
-            (place, Belief(keys[place], probability, count, moments[moment], version))
-            for place, probability, count, moment in cells
+            (place, Belief(keys[place], probability, lower, upper, level, count, moments[moment], version))
+            for place, probability, lower, upper, level, count, moment in cells
         ]
         if asked is None:
             found[UUID(student["student"])] = [belief for _, belief in known]
         else:
+            if version not in nothing:
+                nothing[version] = [Belief(key, None, None, None, _UNKNOWN, 0, None, version) for key in keys]
             at = dict(known)
-            found[UUID(student["student"])] = [at.get(place) or nothing[place] for place in order]
+            found[UUID(student["student"])] = [at.get(place) or nothing[version][place] for place in order]
     return found

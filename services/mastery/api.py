@@ -1,7 +1,7 @@
 """Questions about competencies, mastery and evidence, many at once. Routes parse, call, answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,17 +13,21 @@ from fastapi import APIRouter, Response
 from services.mastery import contract, events
 from services.mastery.domain.history import History, histories
 from services.mastery.domain.ledger import Sheets
+from services.mastery.domain.model import DEFAULT as MODEL
 from services.mastery.domain.skills import Competency
-from services.mastery.domain.standing import Standing, beliefs_in, ids_in, in_columns
-from services.mastery.domain.tracing import DEFAULT as SKILL
+from services.mastery.domain.standing import Columns, Standing, ids_in, in_columns, levels_of
+from services.mastery.domain.tracing.level import LEVELS
 from services.mastery.store import copies, frameworks, ledger, mastery
 from shared.http import BatchRoute, Read
 
 router = APIRouter(route_class=BatchRoute)
 
 _INLINE_SHEETS = 200  # fewer are replayed in a millisecond
-_VERSION = SKILL.version
 _LAST = "\U0010ffff"
+
+Cell = tuple[float | None, float | None, float | None, int, int | None, str]
+"""Probability, lower, upper, number of entries, time of the last evidence (microseconds), level."""
+_UNKNOWN: Cell = (None, None, None, 0, None, LEVELS[0])
 
 
 @router.post("/competencies:batch-get")
@@ -37,16 +41,22 @@ async def mastery_of(ask: contract.ByStudents, tx: Read) -> Response:
     """What these students are believed to know; students the caller may not see are left out."""
     standings = await mastery.visible_standings(tx, ask.students)
     order, _ = await _vocabulary(tx, ask, standings.values())
-    keys = [(str(competency), competency.bytes) for competency in order]
+    students, columns, place = _columns(ask, standings, order)
+    names = [str(UUID(bytes=one)) for one in place]
+    asked = None if ask.competencies is None else [place[one.bytes] for one in ask.competencies]
     answer, said = [], Said()
-    for student in dict.fromkeys(ask.students):
-        if student in standings:
-            standing = standings[student]
-            beliefs = beliefs_in(standing) if standing is not None else {}
-            asked = keys if ask.competencies is not None else [key for key in keys if key[1] in beliefs]
-            answer.append(
-                {"student": student, "mastery": [_mastery(one, beliefs.get(key), said) for one, key in asked]}
-            )
+    for student, stands, levels in zip(students, columns, levels_of(columns), strict=True):
+        version = _version(standings[student])
+        cells = dict(zip(stands.places, zip(*stands[1:], levels, strict=True), strict=True))
+        answer.append(
+            {
+                "student": student,
+                "mastery": [
+                    _mastery(names[at], cells.get(at, _UNKNOWN), said, version)
+                    for at in (stands.places if asked is None else asked)
+                ],
+            }
+        )
     return _json(answer)
 
 
@@ -55,14 +65,10 @@ async def mastery_columns(ask: contract.ByStudents, tx: Read) -> Response:
     """The same in columns: what a class page needs of mastery, with the competencies described, in one answer."""
     standings = await mastery.visible_standings(tx, ask.students)
     order, known = await _vocabulary(tx, ask, standings.values())
-    order = list(dict.fromkeys(order))
-    students = [student for student in dict.fromkeys(ask.students) if student in standings]
-    place = {competency.bytes: position for position, competency in enumerate(order)}
-    columns = in_columns([standings[student] for student in students], place)
+    students, columns, place = _columns(ask, standings, order)
     return _json(
         {
-            "model_version": _VERSION,
-            "competencies": [str(one) for one in order],
+            "competencies": [str(UUID(bytes=one)) for one in place],
             "known": [
                 {
                     "id": str(one.id),
@@ -76,12 +82,11 @@ async def mastery_columns(ask: contract.ByStudents, tx: Read) -> Response:
             "students": [
                 {
                     "student": student,
-                    "places": places,
-                    "probabilities": probabilities,
-                    "evidence_counts": counts,
-                    "last_evidence": last,
+                    "model_version": _version(standings[student]),
+                    **stands._asdict(),
+                    "levels": levels,
                 }
-                for student, (places, probabilities, counts, last) in zip(students, columns, strict=True)
+                for student, stands, levels in zip(students, columns, levels_of(columns), strict=True)
             ],
         }
     )
@@ -99,7 +104,7 @@ async def evidence_of(ask: contract.EvidenceOf, tx: Read) -> Response:
 
     def replayed() -> bytes:
         pages = histories(
-            [student.bytes for student in students], sheets, forms, codes, SKILL, first=ask.first, after=ask.after
+            [student.bytes for student in students], sheets, forms, codes, MODEL, first=ask.first, after=ask.after
         )
         answers = zip(students, pages, strict=True)
         said = Said()
@@ -153,15 +158,32 @@ class Said:
         self.moment: Callable[[int], datetime] = cache(events.moment)
 
 
-def _mastery(competency: str, believed: tuple[float, int, int] | None, said: Said) -> dict[str, Any]:
+def _columns(
+    ask: contract.ByStudents, standings: Mapping[UUID, Standing | None], order: Iterable[UUID]
+) -> tuple[list[UUID], list[Columns], dict[bytes, int]]:
+    """The students that may be seen, their beliefs, and the place of each competency in the answer's vocabulary."""
+    students = [student for student in dict.fromkeys(ask.students) if student in standings]
+    place = {one: position for position, one in enumerate(dict.fromkeys(one.bytes for one in order))}
+    return students, in_columns([standings[student] for student in students], place), place
+
+
+def _version(standing: Standing | None) -> str:
+    """The model that traced a student: until they are traced anew it may be an earlier one."""
+    return MODEL.version if standing is None else standing.model_version
+
+
+def _mastery(competency: str, believed: Cell, said: Said, model_version: str) -> dict[str, Any]:
     """A `contract.Mastery`, as plain as JSON: thousands are answered at once."""
-    probability, evidence_count, last = believed or (None, 0, None)
+    probability, lower, upper, evidence_count, last, level = believed
     return {
         "competency": competency,
         "probability": probability,
+        "lower": lower,
+        "upper": upper,
+        "level": level,
         "evidence_count": evidence_count,
         "last_evidence_at": None if last is None else said.moment(last),
-        "model_version": _VERSION,
+        "model_version": model_version,
     }
 
 

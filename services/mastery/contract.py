@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 Modality = Literal["in person", "remote", "paper"]
+Level = Literal["unknown", "beginning", "developing", "mastered"]
 
 
 class ByKeys(BaseModel):
@@ -34,10 +35,17 @@ class ByStudents(BaseModel):
 
 
 class Mastery(BaseModel):
-    """What is believed of one competency. Without evidence probability is None: unknown is not zero."""
+    """What is believed of one competency, as of its last evidence. Without evidence it is unknown, and not zero.
+
+    `lower` and `upper` are the least and the most the probability could be, as far as the model's parameters are known.
+    All three are None where nothing is known.
+    """
 
     competency: UUID
     probability: float | None
+    lower: float | None
+    upper: float | None
+    level: Level
     evidence_count: int
     last_evidence_at: datetime | None
     model_version: str
@@ -58,8 +66,12 @@ class StudentColumns(BaseModel):
     """
 
     student: UUID
+    model_version: str
     places: list[int]
     probabilities: list[float]
+    lowers: list[float]
+    uppers: list[float]
+    levels: list[Level]
     evidence_counts: list[int]
     last_evidence: list[int]
 
@@ -72,10 +84,35 @@ class MasteryColumns(BaseModel):
     caller may not see are left out.
     """
 
-    model_version: str
     competencies: list[UUID]
     known: list[Competency]
     students: list[StudentColumns]
+
+
+class RollUp(BaseModel):
+    """What is believed of all that is below a competency in its framework: the mean over what there is evidence for.
+
+    `leaves` counts the competencies below it that have none below themselves, `assessed` those of them with evidence:
+    an unknown one has no part in the mean. `lower` and `upper` are the means of the leaves' own. Without evidence all
+    three are None. `last_evidence_at` is the latest of the leaves'.
+    """
+
+    competency: UUID
+    probability: float | None
+    lower: float | None
+    upper: float | None
+    assessed: int
+    leaves: int
+    evidence_count: int
+    last_evidence_at: datetime | None
+    model_version: str
+
+
+class StudentRollUps(BaseModel):
+    """One student's roll-ups, as they were asked for; else of all there is evidence below, by code and id."""
+
+    student: UUID
+    roll_ups: list[RollUp]
 
 
 class EvidenceOf(BaseModel):
@@ -87,7 +124,10 @@ class EvidenceOf(BaseModel):
 
 
 class Evidence(BaseModel):
-    """One scored response as evidence for one competency; `score` is points over the maximum, 0 to 1."""
+    """One scored response as evidence for one competency; `score` is points over the maximum, 0 to 1.
+
+    `before` is the probability at the moment of the response: time has passed since the `after` of the one before it.
+    """
 
     competency: UUID
     administration: UUID

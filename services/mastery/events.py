@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import isfinite
 
 import numpy as np
 
-from services.mastery.domain.ledger import HIGHEST_SCORE, Form, Sheets
+from services.mastery.domain.ledger import HIGHEST_SCORE, Bytes, Form, Sheets
 from services.mastery.domain.study import Believed
-from services.mastery.domain.tracing import Bytes
+from services.mastery.domain.tracing.skill import LOWER, PROBABILITY, UPPER
+from services.mastery.domain.tracing.update import HARDEST
 from shared.errors import Invalid
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
 from shared.events_pb.trellis.events.mastery.v1 import mastery_pb2 as mastery
@@ -42,9 +44,20 @@ def form_in(fact: assessment.Form) -> Form:
         code=fact.code,
         items=tuple(item.code for item in fact.items),
         maxima=np.array([item.maximum for item in fact.items], dtype=np.int64),
+        difficulties=np.array([_difficulty(fact, item) for item in fact.items]),
         aligned_items=np.array([position for position, _ in aligned], dtype=np.int64),
         aligned_competencies=tuple(competency for _, competency in aligned),
     )
+
+
+def _difficulty(form: assessment.Form, item: assessment.Item) -> float:
+    """How hard an item is, in logits: the mean of its b. 0, which is average, without parameters."""
+    b = item.parameters.b
+    if not b:
+        return 0.0
+    if not all(map(isfinite, b)):
+        raise Invalid(f"Item {item.code} of form {form.code} has parameters that are no numbers.")
+    return float(min(max(sum(b) / len(b), -HARDEST), HARDEST))
 
 
 def administration_in(fact: assessment.Administration) -> tuple[bytes, str, str, int]:
@@ -113,14 +126,17 @@ def changes(changed: Believed, model_version: str) -> list[bytes]:
         named = np.empty((len(rows), size, 2 + _ID), dtype=np.uint8)
         named[:, :, :2] = 3 << 3 | 2, _ID
         named[:, :, 2:] = changed.competencies[cells]
+        probabilities, lowers, uppers = (lane[cells].astype("<f8").view(np.uint8) for lane in changed.beliefs)
         whole = np.hstack(
             [
                 _field(1, np.frombuffer(os.urandom(_ID * len(rows)), dtype=np.uint8).reshape(-1, _ID)),
                 _field(2, _bytes([changed.students[row] for row in rows.tolist()])),
                 named.reshape(len(rows), size * (2 + _ID)),
-                _field(4, changed.probabilities[cells].astype("<f8").view(np.uint8)),
+                _field(4, probabilities),
                 _field(5, changed.counts[cells].astype(np.uint8)),
                 _field(6, np.tile(np.frombuffer(model_version.encode(), dtype=np.uint8), (len(rows), 1))),
+                _field(7, lowers),
+                _field(8, uppers),
             ]
         )
         width, packed = whole.shape[1], whole.tobytes()
@@ -132,7 +148,9 @@ def changes(changed: Believed, model_version: str) -> list[bytes]:
             id=os.urandom(_ID),
             student=changed.students[row],
             competencies=[one.tobytes() for one in changed.competencies[entries]],
-            probabilities=changed.probabilities[entries].tolist(),
+            probabilities=changed.beliefs[PROBABILITY, entries].tolist(),
+            lowers=changed.beliefs[LOWER, entries].tolist(),
+            uppers=changed.beliefs[UPPER, entries].tolist(),
             evidence_counts=changed.counts[entries].tolist(),
             model_version=model_version,
         ).SerializeToString()

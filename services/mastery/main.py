@@ -6,6 +6,7 @@ from pydantic_settings import SettingsConfigDict
 from services.mastery import api, areas
 from services.mastery.handlers import facts
 from services.mastery.handlers.frameworks import FrameworkImport
+from services.mastery.handlers.retracing import Retracing
 from services.mastery.handlers.snapshots import Snapshots
 from services.mastery.peers import Roster
 from shared.auth import Tokens
@@ -69,6 +70,6 @@ def build(settings: Settings, compute: Compute | None = None) -> Service:
         app,
         database,
         LISTENS,
-        jobs=[imports.work, snapshots.work],
+        jobs=[imports.work, snapshots.work, Retracing(database).work],
         closing=[roster_client.close, stop_computing],
     )

@@ -81,7 +81,10 @@ class Association(Base, table=True):
 
 
 class Form(Base, table=True):
-    """Our copy of a version of a form. Item `aligned_items[i]` (from 0) is evidence for `aligned_competencies[i]`."""
+    """Our copy of a version of a form, `difficulties` of its items in logits.
+
+    Item `aligned_items[i]` (from 0) is evidence for `aligned_competencies[i]`.
+    """
 
     __tablename__ = "forms"
 
@@ -90,6 +93,7 @@ class Form(Base, table=True):
     code: str = Field(sa_type=Text)
     items: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     maxima: list[int] = Field(sa_column=Column(ARRAY(SmallInteger), nullable=False))
+    difficulties: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
     aligned_items: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
     aligned_competencies: list[UUID] = Field(sa_column=Column(ARRAY(Uuid(as_uuid=True)), nullable=False))
 
@@ -145,8 +149,9 @@ class Sheet(Base, table=True):
 class Mastery(Base, table=True):
     """What is believed of one student, packed: parallel columns, little-endian, sorted by competency.
 
-    `competencies` 16 bytes each, `probabilities` float64, `counts` int32, `last_evidence` int64 (microseconds since
-    1970 UTC). `through_*` is the last sheet they have seen, in the order of evidence; `entries` the sum of the counts.
+    `competencies` 16 bytes each, `probabilities`, `lowers` and `uppers` float64, `counts` int32, `last_evidence` int64
+    (microseconds since 1970 UTC). `through_*` is the last sheet they have seen, in the order of evidence; `entries` the
+    sum of the counts.
     """
 
     __tablename__ = "mastery"
@@ -160,6 +165,8 @@ class Mastery(Base, table=True):
     entries: int
     competencies: bytes = Field(sa_type=LargeBinary)
     probabilities: bytes = Field(sa_type=LargeBinary)
+    lowers: bytes = Field(sa_type=LargeBinary)
+    uppers: bytes = Field(sa_type=LargeBinary)
     counts: bytes = Field(sa_type=LargeBinary)
     last_evidence: bytes = Field(sa_type=LargeBinary)
 

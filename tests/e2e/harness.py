@@ -43,7 +43,7 @@ query ClassPage($class: ID!, $after: String) {
         abilities {
           administration { sourcedId } form completedAt theta standardError rawScore maximum reason parameterVersion
         }
-        mastery { competency { sourcedId } probability evidenceCount lastEvidenceAt modelVersion }
+        mastery { competency { sourcedId } probability lower upper level evidenceCount lastEvidenceAt modelVersion }
       }
     }
   }
@@ -252,6 +252,9 @@ def _told(student: Mapping[str, Any]) -> dict[str, Any]:
     mastery = {
         one["competency"]["sourcedId"]: {
             "probability": one["probability"],
+            "lower": one["lower"],
+            "upper": one["upper"],
+            "level": one["level"],
             "evidenceCount": one["evidenceCount"],
             "lastEvidenceAt": instant(one["lastEvidenceAt"]),
         }
@@ -281,7 +284,7 @@ def differences(told: Mapping[str, Any], expected: Mapping[str, Any], everyone: 
             mine = have["mastery"][competency]
             found += [
                 f"{student} {competency}: {name} {mine[name]} is not {right[name]}"
-                for name in _unequal(mine, right, 1e-9)
+                for name in _unequal(mine, right, 1e-12)
             ]
     found += [f"{student}: told, but not in the roster" for student in sorted(set(told) - set(everyone))]
     return found

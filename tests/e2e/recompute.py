@@ -10,7 +10,14 @@ import json
 import math
 
 NODES = [-6 + 0.2 * q for q in range(61)]
-PRIOR, LEARN, GUESS, SLIP = 0.30, 0.10, 0.20, 0.10
+DAY = 86_400_000_000
+DECAY, WEIGHT, HARDEST = 0.002, 0.5, 4.0
+# The central value, the least and the most of each parameter.
+PRIOR = (0.30, 0.30 - 0.10, 0.30 + 0.10)
+LEARN = (0.10, 0.10 - 0.03, 0.10 + 0.03)
+FORGET = (0.005, 0.005 - 0.003, 0.005 + 0.003)
+GUESS = (0.20, 0.20 - 0.05, 0.20 + 0.05)
+SLIP = (0.10, 0.10 - 0.03, 0.10 + 0.03)
 OMITTED, NOT_REACHED, NOT_PRESENTED = "-", "/", ""
 
 
@@ -133,12 +140,59 @@ def attempt(form, row):
     }
 
 
-def learn(known, credit):
-    """Probability of knowing after evidence of credit 0 to 1 (Corbett & Anderson 1995, partial credit)."""
-    if_known = credit * (1 - SLIP) + (1 - credit) * SLIP
-    if_unknown = credit * GUESS + (1 - credit) * (1 - GUESS)
+def difficulty(item):
+    """How hard an item is, in logits: the mean of its b, at most 4 either way; 0 without parameters."""
+    b = item.get("parameters", {}).get("b", [])
+    steps = b if isinstance(b, list) else [b]
+    return min(max(sum(steps) / len(steps), -HARDEST), HARDEST) if steps else 0.0
+
+
+def moved(chance, logits):
+    """A guess or slip moved by so many logits inside (0, 1/2)."""
+    odds = math.exp(logits)
+    return chance * odds / (1 + 2 * chance * (odds - 1))
+
+
+def faded(known, days, prior):
+    """Probability of knowing after days without evidence: each leaves exp(-decay) of what is more than the prior."""
+    left, square = 1.0, math.exp(-DECAY)
+    while days:
+        if days % 2:
+            left *= square
+        square *= square
+        days //= 2
+    return known * left + (1 - left) * prior
+
+
+def learn(known, credit, guess, slip, gain, loss):
+    """Probability of knowing after evidence of credit 0 to 1 (Corbett & Anderson 1995, with forgetting)."""
+    if_known = credit * (1 - slip) + (1 - credit) * slip
+    if_unknown = credit * guess + (1 - credit) * (1 - guess)
     believed = known * if_known / (known * if_known + (1 - known) * if_unknown)
-    return believed + (1 - believed) * LEARN
+    return believed * (1 - loss) + (1 - believed) * gain
+
+
+def respond(belief, credit, item):
+    """The three ends of a belief after a response: of the lower one all that makes it lower, of the upper higher.
+
+    A right answer weighs least where guess and slip are largest, a wrong one where they are smallest.
+    """
+    hard = WEIGHT * difficulty(item)
+    weak, strong = (2, 1) if credit >= 0.5 else (1, 2)
+    after = []
+    for end, chance, gain, loss in ((0, 0, 0, 0), (1, weak, 1, 2), (2, strong, 2, 1)):
+        guess, slip = moved(GUESS[chance], -hard), moved(SLIP[chance], hard)
+        after.append(learn(belief[end], credit, guess, slip, LEARN[gain], FORGET[loss]))
+    return after[0], min(after[1], after[0]), max(after[2], after[0])
+
+
+def level(probability, lower, count):
+    """What a belief is called."""
+    if count == 0:
+        return "UNKNOWN"
+    if probability >= 0.85 and lower >= 0.5 and count >= 3:
+        return "MASTERED"
+    return "DEVELOPING" if probability >= 0.5 else "BEGINNING"
 
 
 def mastery(sheets, forms):
@@ -152,11 +206,21 @@ def mastery(sheets, forms):
                 continue
             credit = points(item, cell) / item["maximum"]
             for competency in item["competencies"]:
-                now = result.setdefault(competency, {"probability": PRIOR, "evidenceCount": 0, "lastEvidenceAt": None})
-                now["probability"] = learn(now["probability"], credit)
-                now["evidenceCount"] += 1
-                now["lastEvidenceAt"] = when
-    return result
+                belief, count, last = result.get(competency, (PRIOR, 0, when))
+                days = when // DAY - last // DAY
+                belief = [faded(known, days, prior) for known, prior in zip(belief, PRIOR, strict=True)]
+                result[competency] = respond(belief, credit, item), count + 1, when
+    return {
+        competency: {
+            "probability": belief[0],
+            "lower": belief[1],
+            "upper": belief[2],
+            "level": level(belief[0], belief[1], count),
+            "evidenceCount": count,
+            "lastEvidenceAt": last,
+        }
+        for competency, (belief, count, last) in result.items()
+    }
 
 
 def recompute(forms_path, answers_paths):

@@ -24,7 +24,7 @@ class MasteryLevel(Enum):
     )
 
 
-_LEVELS = {level.value: level for level in MasteryLevel}
+_LEVELS = {str(level.value): level for level in MasteryLevel}
 
 
 @strawberry.type(description="What is believed of one student and one competency. Unknown is null, not zero.")

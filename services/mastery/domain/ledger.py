@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from services.mastery.domain.tracing import Bytes, Floats, Ints
+from services.mastery.domain.tracing.skill import Floats, Ints
 
 HIGHEST_SCORE = 250
 NOT_REACHED = 253
@@ -19,19 +19,22 @@ OMITTED = 254
 NOT_PRESENTED = 255
 
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """A version of a test form. The pairs (`aligned_items`, `aligned_competencies`) say what each item is evidence for.
 
-    Ids are 16 bytes; `maxima` has a maximum score per item; `aligned_items` are positions, rising.
+    Ids are 16 bytes; `maxima` has a maximum score per item, `difficulties` how hard it is in logits (0 where nothing
+    says so); `aligned_items` are positions, rising.
     """
 
     id: bytes
     code: str
     items: tuple[str, ...]
     maxima: Ints
+    difficulties: Floats
     aligned_items: Ints
     aligned_competencies: tuple[bytes, ...]
 
@@ -145,27 +148,10 @@ class Vocabulary:
         return np.array([self.index[one] for one in ids], dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Columns, an entry per response and competency, sorted by `pair` and within it by the order of evidence.
-
-    `pair` is student * (competencies in the vocabulary) + competency, `sheet` a row of the sheets, `item` a position on
-    its form, `credit` points over the maximum (an omitted answer has none).
-    """
-
-    pair: Ints
-    sheet: Ints
-    item: Ints
-    credit: Floats
-
-    def __len__(self) -> int:
-        return len(self.pair)
-
-
 def faults(sheets: Sheets, forms: Mapping[bytes, Form]) -> list[str]:
     """What is wrong with these sheets, a sentence each; nothing for good ones. All their forms must be there."""
     found = []
-    for form_id, rows in _by_form(sheets).items():
+    for form_id, rows in by_form(sheets).items():
         form = forms[form_id]
         size = len(form.items)
         whole = [row for row in rows if len(sheets.scores[row]) == size]
@@ -197,34 +183,8 @@ def ranks(sheets: Sheets, forms: Mapping[bytes, Form], administrations: Mapping[
     return rank
 
 
-def evidence_of(
-    sheets: Sheets, rank: Ints, student: Ints, forms: Mapping[bytes, Form], vocabulary: Vocabulary
-) -> Evidence:
-    """What these sheets say: nothing for items not reached or not presented, no credit for omitted ones.
-
-    `rank` is each sheet's place in the order of evidence, `student` the row of the student whose it is.
-    """
-    pairs, owners, items, credits = [], [], [], []
-    for form_id, rows in _by_form(sheets).items():
-        form = forms[form_id]
-        column = vocabulary.places(form.aligned_competencies)
-        by_competency = np.argsort(column, kind="stable")
-        item, column = form.aligned_items[by_competency], column[by_competency]
-        scores = matrix(sheets, rows, len(form.items))[:, item]
-        at, aligned = np.nonzero(is_evidence(scores))
-        owner = np.array(rows, dtype=np.int64)[at]
-        position = item[aligned]
-        pairs.append(student[owner] * len(vocabulary) + column[aligned])
-        owners.append(owner)
-        items.append(position)
-        credits.append(credits_of(form)[position, scores[at, aligned]])
-    pair, owner = _together(pairs), _together(owners)
-    order = np.argsort(pair * len(sheets) + rank[owner] if len(pair) else pair, kind="stable")
-    credit = np.concatenate([np.empty(0, dtype=np.float64), *credits])
-    return Evidence(pair[order], owner[order], _together(items)[order], credit[order])
-
-
-def _by_form(sheets: Sheets) -> dict[bytes, list[int]]:
+def by_form(sheets: Sheets) -> dict[bytes, list[int]]:
+    """The rows of the sheets of each form."""
     rows: dict[bytes, list[int]] = {}
     for row, form in enumerate(sheets.forms):
         rows.setdefault(form, []).append(row)
@@ -236,13 +196,6 @@ def is_evidence(scores: Bytes) -> Bools:
     return np.asarray((scores <= HIGHEST_SCORE) | (scores == OMITTED))
 
 
-def credits_of(form: Form) -> Floats:
-    """The credit of every byte on every item (items, 256): points over the maximum, none for an omitted answer."""
-    points = np.arange(NOT_PRESENTED + 1)
-    points[OMITTED] = 0
-    return np.asarray(points / form.maxima[:, np.newaxis])
-
-
 def matrix(sheets: Sheets, rows: Iterable[int], items: int) -> Bytes:
     """The scores of some sheets that have as many items each, (sheets, items)."""
     return np.frombuffer(b"".join([sheets.scores[row] for row in rows]), dtype=np.uint8).reshape(-1, items)
@@ -252,7 +205,3 @@ def _order_of(codes: Sequence[str]) -> Ints:
     """Places of the codes in the order of their code points; equal codes share one."""
     place = {code: position for position, code in enumerate(sorted(set(codes)))}
     return np.array([place[code] for code in codes], dtype=np.int64)
-
-
-def _together(columns: Sequence[Ints]) -> Ints:
-    return np.concatenate([np.empty(0, dtype=np.int64), *columns])

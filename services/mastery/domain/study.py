@@ -11,21 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.mastery.domain.ledger import Bools, Form, Sheets, Vocabulary, credits_of, is_evidence, matrix, ranks
+from services.mastery.domain.ledger import Bools, Bytes, Form, Sheets, Vocabulary, is_evidence, matrix, ranks
+from services.mastery.domain.model import Model
+from services.mastery.domain.reading import BYTES, Reading, kept
 from services.mastery.domain.standing import NEVER, Place, ids_in
-from services.mastery.domain.tracing import Bytes, Floats, Ints, Skill, learnt, likelihoods
+from services.mastery.domain.tracing.skill import LANES, Floats, Ints
+from services.mastery.domain.tracing.update import after_gap, after_response
 
 _AT_ONCE = 1_000
 _ID = 16
-_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Students who know about the same competencies and whose last sheets were alike; n students, c competencies.
 
-    `competencies` are packed ids, rising; `students` 16 bytes each; `through_at` (n,) and the columns (n, c) of
-    `probabilities`, `counts` and `last_evidence` (microseconds since 1970 UTC) belong to them in that order.
+    `competencies` are packed ids, rising; `students` 16 bytes each; `through_at` (n,), `beliefs` (3, n, c) by lane
+    (probability, lower, upper), and the columns (n, c) of `counts` and `last_evidence` (microseconds since 1970 UTC)
+    belong to them in that order.
     """
 
     competencies: bytes
@@ -34,7 +37,7 @@ class Block:
     model_version: str
     students: list[bytes]
     through_at: Ints
-    probabilities: Floats
+    beliefs: Floats
     counts: Ints
     last_evidence: Ints
 
@@ -49,11 +52,11 @@ def going_on(
     forms: Mapping[bytes, Form],
     administrations: Mapping[bytes, str],
     blocks: Sequence[Block],
-    skill: Skill,
+    model: Model,
 ) -> set[bytes]:
     """The students all of whose new sheets come after everything they have shown: they continue where they stand."""
     going = set(sheets.students)
-    version = skill.version
+    version = model.version
     through = dict(pair for block in blocks if block.model_version == version for pair in block.through())
     stopped = {student for block in blocks if block.model_version != version for student in block.students}
     if through:
@@ -69,14 +72,14 @@ def going_on(
 class Believed:
     """What is believed of students: the entries of student s are those from `bounds[s]` to `bounds[s + 1]`.
 
-    Entries are parallel columns, of each student rising by competency: `competencies` (entries, 16) bytes,
-    `probabilities`, `counts` (0 when no evidence is left), `last_evidence` (microseconds since 1970 UTC).
+    Entries are parallel columns, of each student rising by competency: `competencies` (entries, 16) bytes, `beliefs`
+    (3, entries) by lane, `counts` (0 when no evidence is left), `last_evidence` (microseconds since 1970 UTC).
     """
 
     students: list[bytes]
     bounds: Ints
     competencies: Bytes
-    probabilities: Floats
+    beliefs: Floats
     counts: Ints
     last_evidence: Ints
 
@@ -87,7 +90,7 @@ class Believed:
             [student for one in several for student in one.students],
             np.cumsum(sizes),
             np.concatenate([np.empty((0, _ID), dtype=np.uint8), *(one.competencies for one in several)]),
-            np.concatenate([np.empty(0), *(one.probabilities for one in several)]),
+            np.concatenate([np.empty((LANES, 0)), *(one.beliefs for one in several)], axis=1),
             np.concatenate([np.empty(0, dtype=np.int64), *(one.counts for one in several)]),
             np.concatenate([np.empty(0, dtype=np.int64), *(one.last_evidence for one in several)]),
         )
@@ -108,43 +111,21 @@ class Studied:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Dense, shapes (students, competencies): without evidence the prior, no count, no time."""
+    """Dense, `belief` (3, students, competencies), the others (students, competencies).
 
-    probability: Floats
+    Without evidence there is the prior, no count, no time.
+    """
+
+    belief: Floats
     count: Ints
     last: Ints
 
     @classmethod
-    def blank(cls, students: int, competencies: int, skill: Skill) -> "_State":
-        shape = (students, competencies)
-        return cls(np.full(shape, skill.prior), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How a form is read: its competencies, those with most items first, and the items of each step.
-
-    Step k has the k-th item of the first so many competencies. The tables (items, 256) say what each score byte is to
-    those who know and to those who do not.
-    """
-
-    competencies: tuple[bytes, ...]
-    steps: tuple[Ints, ...]
-    if_known: Floats
-    if_unknown: Floats
-
-    @classmethod
-    def of(cls, form: Form, skill: Skill) -> "_Reading":
-        items: dict[bytes, list[int]] = {}
-        for item, competency in zip(form.aligned_items.tolist(), form.aligned_competencies, strict=True):
-            items.setdefault(competency, []).append(item)
-        order = sorted(items, key=lambda competency: (-len(items[competency]), competency))
-        longest = len(items[order[0]]) if order else 0
-        steps = (
-            np.array([items[one][step] for one in order if step < len(items[one])], dtype=np.int64)
-            for step in range(longest)
-        )
-        return cls(tuple(order), tuple(steps), *likelihoods(credits_of(form), skill))
+    def blank(cls, students: int, prior: Floats) -> "_State":
+        """`prior` is (3, competencies)."""
+        shape = students, prior.shape[1]
+        belief = np.repeat(prior[:, np.newaxis, :], students, axis=1)
+        return cls(belief, np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64))
 
 
 def study(
@@ -154,7 +135,7 @@ def study(
     sheets: Sheets,
     forms: Mapping[bytes, Form],
     administrations: Mapping[bytes, str],
-    skill: Skill,
+    model: Model,
 ) -> Studied:
     """Where these students stand after these sheets, and what changed.
 
@@ -166,7 +147,7 @@ def study(
     row = {student: position for position, student in enumerate(ordered)}
     owner = np.array([row[student] for student in sheets.students], dtype=np.int64)
     turn = _turns(sheets, owner, forms, administrations)
-    readings = {form: _Reading.of(forms[form], skill) for form in set(sheets.forms)}
+    readings = {form: Reading.of(forms[form], model) for form in set(sheets.forms)}
     stood = [(block, np.array([row.get(student, -1) for student in block.students])) for block in blocks]
     goes_on = np.array([student in continuing for student in ordered], dtype=np.bool_)
     now, changed = [], []
@@ -178,12 +159,13 @@ def study(
             [one for form in {sheets.forms[at] for at in read.tolist()} for one in readings[form].competencies]
             + [one for block, _ in here for one in ids_in(block.competencies)]
         )
-        before = _before(here, len(some), vocabulary, skill)
-        after = _begun(before, goes_on[start : start + len(some)], skill)
+        blank = _State.blank(len(some), model.skills(vocabulary.ids).prior)
+        before = _before(here, blank, vocabulary)
+        after = _begun(before, goes_on[start : start + len(some)], blank)
         for form, rows in _together(sheets, read, turn):
             cells = np.ix_(owner[rows] - start, vocabulary.places(readings[form].competencies))
             scores = matrix(sheets, rows, len(forms[form].items))
-            _read(after, cells, readings[form], scores, [sheets.completed_at[at] for at in rows], skill.learn)
+            _read(after, cells, readings[form], scores, np.array([sheets.completed_at[at] for at in rows]))
         now.append(_entries(some, after, after.count > 0, vocabulary))
         changed.append(_changes(some, before, after, vocabulary))
     through = _through(sheets, owner, turn, len(ordered), forms, administrations)
@@ -229,53 +211,62 @@ def _together(sheets: Sheets, rows: Ints, turn: Ints) -> Iterator[tuple[bytes, l
         yield form, groups[which, form]
 
 
-def _before(here: Sequence[tuple[Block, Ints]], students: int, vocabulary: Vocabulary, skill: Skill) -> _State:
+def _before(here: Sequence[tuple[Block, Ints]], blank: _State, vocabulary: Vocabulary) -> _State:
     """What was believed of these students; a block's rows outside of them are not theirs."""
-    state = _State.blank(students, len(vocabulary), skill)
+    state = _State(blank.belief.copy(), blank.count.copy(), blank.last.copy())
     for block, at in here:
-        inside = np.flatnonzero((at >= 0) & (at < students))
+        inside = np.flatnonzero((at >= 0) & (at < len(state.count)))
         cells = np.ix_(at[inside], vocabulary.places(ids_in(block.competencies)))
-        state.probability[cells] = block.probabilities[inside]
+        for lane, belief in enumerate(block.beliefs):
+            state.belief[lane][cells] = belief[inside]
         state.count[cells] = block.counts[inside]
         state.last[cells] = block.last_evidence[inside]
     return state
 
 
-def _begun(before: _State, goes_on: Bools, skill: Skill) -> _State:
+def _begun(before: _State, goes_on: Bools, blank: _State) -> _State:
     """Where the reading begins: as before for those who go on, from nothing for the others."""
     stays = goes_on[:, np.newaxis]
     return _State(
-        np.where(stays, before.probability, skill.prior),
-        np.where(stays, before.count, 0),
-        np.where(stays, before.last, 0),
+        np.where(stays, before.belief, blank.belief),
+        np.where(stays, before.count, blank.count),
+        np.where(stays, before.last, blank.last),
     )
 
 
-def _read(
-    state: _State, cells: tuple[Ints, ...], reading: _Reading, scores: Bytes, times: Sequence[int], learn: float
-) -> None:
+def _read(state: _State, cells: tuple[Ints, ...], reading: Reading, scores: Bytes, times: Ints) -> None:
     """Learn from a sheet of one form for each of some students, all different.
 
     `cells` are the students' rows and the columns of the reading's competencies, crossed (`np.ix_`); `scores` (sheets,
-    items) bytes, `times` (sheets,) in microseconds.
+    items) bytes, `times` (sheets,) in microseconds. Time passes for what there is new evidence for, and nothing else.
     """
-    known = np.ascontiguousarray(state.probability[cells].T)
-    seen = np.zeros(known.shape, dtype=np.int64)
+    stood = np.array([lane[cells].T for lane in state.belief])
+    counted, last = state.count[cells].T, state.last[cells].T
+    skills, belief = reading.skills, stood
+    if counted.any():
+        left = kept(reading.daily[:, np.newaxis], np.where(counted > 0, last, times), times)
+        belief = after_gap(stood, left, skills.prior[:, :, np.newaxis])
+    seen = np.zeros(last.shape, dtype=np.int64)
     by_item = np.ascontiguousarray(scores.T)
-    for items in reading.steps:
-        score = by_item[items]
+    for pairs in reading.steps:
+        many = pairs.stop - pairs.start
+        score = by_item[reading.items[pairs]]
         counts = is_evidence(score)
-        at = items[:, np.newaxis] * _BYTES + score
-        believed = known[: len(items)]
-        np.copyto(
-            believed,
-            learnt(believed, reading.if_known.take(at), reading.if_unknown.take(at), learn),
-            where=counts,
-        )
-        seen[: len(items)] += counts
-    state.probability[cells] = known.T
+        at = np.arange(pairs.start, pairs.stop)[:, np.newaxis] * BYTES + score
+        learn, forget = (column[:, :many, np.newaxis] for column in (skills.learn, skills.forget))
+        before = belief[:, :many]
+        if_known, if_unknown = reading.if_known.take(at, axis=1), reading.if_unknown.take(at, axis=1)
+        after = after_response(before, if_known, if_unknown, learn, forget)
+        if not counts.all():
+            np.copyto(after, before, where=~counts)
+        belief = after if many == len(seen) else np.concatenate([after, belief[:, many:]], axis=1)
+        seen[:many] += counts
+    if not seen.all():
+        np.copyto(belief, stood, where=seen == 0)
+    for lane, now in zip(state.belief, belief, strict=True):
+        lane[cells] = now.T
     state.count[cells] += seen.T
-    state.last[cells] = np.where(seen.T > 0, np.array(times)[:, np.newaxis], state.last[cells])
+    state.last[cells] = np.where(seen > 0, times, last).T
 
 
 def _entries(students: list[bytes], state: _State, chosen: Bools, vocabulary: Vocabulary) -> Believed:
@@ -286,7 +277,7 @@ def _entries(students: list[bytes], state: _State, chosen: Bools, vocabulary: Vo
         students,
         bounds,
         ids[np.nonzero(chosen)[1]],
-        state.probability[chosen],
+        state.belief[:, chosen],
         state.count[chosen],
         state.last[chosen],
     )
@@ -294,7 +285,7 @@ def _entries(students: list[bytes], state: _State, chosen: Bools, vocabulary: Vo
 
 def _changes(students: list[bytes], before: _State, after: _State, vocabulary: Vocabulary) -> Believed:
     """What is no longer as it was, without the students nothing changed for."""
-    differs = (before.probability != after.probability) | (before.count != after.count) | (before.last != after.last)
+    differs = (before.belief != after.belief).any(axis=0) | (before.count != after.count) | (before.last != after.last)
     some = np.flatnonzero(differs.any(axis=1))
-    state = _State(after.probability[some], after.count[some], after.last[some])
+    state = _State(after.belief[:, some], after.count[some], after.last[some])
     return _entries([students[at] for at in some.tolist()], state, differs[some], vocabulary)

@@ -1,12 +1,12 @@
 """Four beats each: load, decide, save, announce. Batches in, one transaction, nothing caught."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 
 from services.mastery import events
 from services.mastery.domain.ledger import Form, Sheets, faults, sift
-from services.mastery.domain.study import going_on, study
-from services.mastery.domain.tracing import DEFAULT as SKILL
+from services.mastery.domain.model import DEFAULT as MODEL
+from services.mastery.domain.study import Studied, going_on, study
 from services.mastery.store import copies, ledger, mastery, snapshots
 from shared.db import Transaction
 from shared.errors import Invalid
@@ -24,6 +24,7 @@ async def form_published(tx: Transaction, facts: list[assessment.Form]) -> None:
     await copies.save_forms(tx, forms)
     tx.arrived(_form(form.id) for form in forms)
     await snapshots.plan_tonight(tx)
+    await mastery.note_district(tx, MODEL.version)
 
 
 async def administration_planned(tx: Transaction, facts: list[assessment.Administration]) -> None:
@@ -77,19 +78,34 @@ async def _learn(tx: Transaction, heard: Sheets, forms: dict[bytes, Form], admin
         return
 
     continuing = (
-        going_on(sifted.evidence, forms, administrations, blocks, SKILL) | sifted.newcomers
+        going_on(sifted.evidence, forms, administrations, blocks, MODEL) | sifted.newcomers
     ) - sifted.corrected
     whole = await ledger.sheets_of(tx, students - continuing)
     more_forms, more_administrations = await _known(tx, whole) if len(whole) else ({}, {})
     evidence = sifted.evidence
     if continuing < students:
         evidence = evidence.take([row for row, one in enumerate(evidence.students) if one in continuing]).joined(whole)
-    work = (students, blocks, continuing, evidence, forms | more_forms, administrations | more_administrations, SKILL)
+    work = (students, blocks, continuing, evidence, forms | more_forms, administrations | more_administrations, MODEL)
     studied = study(*work) if len(evidence) <= _INLINE_SHEETS else await asyncio.to_thread(study, *work)
+    await _believe(tx, studied, standing)
 
-    await mastery.save(tx, studied, standing, SKILL.version)
+
+async def trace_anew(tx: Transaction, students: Collection[bytes]) -> None:
+    """What earlier models made of these students' ledgers is made by the present one."""
+    await ledger.hold(tx, students)
+    blocks = [one for one in await mastery.blocks_of(tx, students) if one.model_version != MODEL.version]
+    outdated = {student for block in blocks for student in block.students}
+    sheets = await ledger.sheets_of(tx, outdated)
+    forms, administrations = await _known(tx, sheets)
+    studied = await asyncio.to_thread(study, outdated, blocks, (), sheets, forms, administrations, MODEL)
+    await _believe(tx, studied, outdated)
+
+
+async def _believe(tx: Transaction, studied: Studied, standing: Container[bytes]) -> None:
+    """Keep and announce it."""
+    await mastery.save(tx, studied, standing, MODEL.version)
     changed = studied.changed
-    tx.announce_encoded(announced.MasteryChanged, changed.students, events.changes(changed, SKILL.version))
+    tx.announce_encoded(announced.MasteryChanged, changed.students, events.changes(changed, MODEL.version))
 
 
 async def _known(tx: Transaction, sheets: Sheets) -> tuple[dict[bytes, Form], dict[bytes, str]]:

@@ -8,9 +8,9 @@ from uuid import UUID
 import structlog
 
 from services.mastery.domain.figures import Count, Figures
+from services.mastery.domain.model import DEFAULT as MODEL
 from services.mastery.domain.organisations import Organisation, Tree, tree_of
 from services.mastery.domain.suppression import suppress
-from services.mastery.domain.tracing import DEFAULT as SKILL
 from services.mastery.peers import Roster
 from services.mastery.store import snapshots
 from services.mastery.store.snapshots import Due
@@ -91,7 +91,7 @@ class Snapshots:
         )
         await snapshots.save(
             tx, self._new_id(), tree, figures, hidden, withheld,
-            threshold=self._threshold, model_version=SKILL.version,
+            threshold=self._threshold, model_version=MODEL.version,
         )  # fmt: skip
         crash.point("S1")
         await snapshots.finish(tx)

@@ -27,8 +27,8 @@ async def save_forms(tx: Transaction, forms: Iterable[Form]) -> None:
     """Keep these versions of forms. A version never changes, so one that is there stays as it is."""
     await tx.run_many(
         """
-        INSERT INTO forms (district_id, id, code, items, maxima, aligned_items, aligned_competencies)
-        VALUES (current_setting('app.district')::uuid, $1, $2, $3, $4, $5, $6)
+        INSERT INTO forms (district_id, id, code, items, maxima, difficulties, aligned_items, aligned_competencies)
+        VALUES (current_setting('app.district')::uuid, $1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT DO NOTHING
         """,
         [
@@ -37,6 +37,7 @@ async def save_forms(tx: Transaction, forms: Iterable[Form]) -> None:
                 form.code,
                 form.items,
                 form.maxima.tolist(),
+                form.difficulties.tolist(),
                 form.aligned_items.tolist(),
                 ids(form.aligned_competencies),
             )
@@ -48,7 +49,10 @@ async def save_forms(tx: Transaction, forms: Iterable[Form]) -> None:
 async def forms(tx: Transaction, wanted: Iterable[bytes]) -> dict[bytes, Form]:
     """The forms among these ids that are here."""
     rows = await tx.fetch(
-        "SELECT id, code, items, maxima, aligned_items, aligned_competencies FROM forms WHERE id = ANY ($1::uuid[])",
+        """
+        SELECT id, code, items, maxima, difficulties, aligned_items, aligned_competencies
+        FROM forms WHERE id = ANY ($1::uuid[])
+        """,
         ids(set(wanted)),
     )
     return {
@@ -57,6 +61,7 @@ async def forms(tx: Transaction, wanted: Iterable[bytes]) -> dict[bytes, Form]:
             code=row["code"],
             items=tuple(row["items"]),
             maxima=np.array(row["maxima"], dtype=np.int64),
+            difficulties=np.array(row["difficulties"], dtype=np.float64),
             aligned_items=np.array(row["aligned_items"], dtype=np.int64),
             aligned_competencies=tuple(one.bytes for one in row["aligned_competencies"]),
         )

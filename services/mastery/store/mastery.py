@@ -9,30 +9,42 @@ from numpy.typing import NDArray
 
 from services.mastery.domain.standing import Standing
 from services.mastery.domain.study import Believed, Block, Studied
+from services.mastery.store import ids
 from services.mastery.store.copying import cut, packed, tuples
 from shared.db import Transaction
 
 _COLUMNS = """
     student_id, through_at, through_administration, through_form, model_version, entries,
-    competencies, probabilities, counts, last_evidence
+    competencies, probabilities, lowers, uppers, counts, last_evidence
 """
+
+_LANES = ("probabilities", "lowers", "uppers")
+
+
+_BLOCKS = """
+    SELECT competencies, through_administration, through_form, model_version,
+           string_agg(uuid_send(student_id), ''::bytea) AS students,
+           string_agg(int8send(through_at), ''::bytea) AS through_at,
+           string_agg(probabilities, ''::bytea) AS probabilities,
+           string_agg(lowers, ''::bytea) AS lowers,
+           string_agg(uppers, ''::bytea) AS uppers,
+           string_agg(counts, ''::bytea) AS counts,
+           string_agg(last_evidence, ''::bytea) AS last_evidence
+    FROM mastery WHERE student_id = ANY ({students})
+    GROUP BY competencies, through_administration, through_form, model_version
+"""
+_OF_HEARD = _BLOCKS.format(students="ARRAY (SELECT student_id FROM heard_sheets)")
+_OF_GIVEN = _BLOCKS.format(students="$1::uuid[]")
 
 
 async def blocks(tx: Transaction) -> list[Block]:
     """Where the students stand whose sheets were heard; those without a standing are left out."""
-    rows = await tx.fetch(
-        """
-        SELECT competencies, through_administration, through_form, model_version,
-               string_agg(uuid_send(student_id), ''::bytea) AS students,
-               string_agg(int8send(through_at), ''::bytea) AS through_at,
-               string_agg(probabilities, ''::bytea) AS probabilities,
-               string_agg(counts, ''::bytea) AS counts,
-               string_agg(last_evidence, ''::bytea) AS last_evidence
-        FROM mastery WHERE student_id = ANY (ARRAY (SELECT student_id FROM heard_sheets))
-        GROUP BY competencies, through_administration, through_form, model_version
-        """
-    )
-    return [_block(row) for row in rows]
+    return [_block(row) for row in await tx.fetch(_OF_HEARD)]
+
+
+async def blocks_of(tx: Transaction, students: Collection[bytes]) -> list[Block]:
+    """Where these students stand; those without a standing are left out."""
+    return [_block(row) for row in await tx.fetch(_OF_GIVEN, ids(students))]
 
 
 def _block(row: asyncpg.Record) -> Block:
@@ -45,7 +57,7 @@ def _block(row: asyncpg.Record) -> Block:
         model_version=row["model_version"],
         students=students,
         through_at=np.frombuffer(row["through_at"], dtype=">i8").astype(np.int64),
-        probabilities=np.frombuffer(row["probabilities"], dtype="<f8").reshape(shape),
+        beliefs=np.array([np.frombuffer(row[name], dtype="<f8").reshape(shape) for name in _LANES]),
         counts=np.frombuffer(row["counts"], dtype="<i4").astype(np.int64).reshape(shape),
         last_evidence=np.frombuffer(row["last_evidence"], dtype="<i8").astype(np.int64).reshape(shape),
     )
@@ -71,13 +83,14 @@ async def visible_standings(tx: Transaction, students: Collection[UUID]) -> dict
 
 _STANDS = """
     student_id uuid, through_at bigint, administration integer, form integer, entries integer,
-    competencies bytea, probabilities bytea, counts bytea, last_evidence bytea, is_new boolean
+    competencies bytea, probabilities bytea, lowers bytea, uppers bytea, counts bytea, last_evidence bytea,
+    is_new boolean
 """
 _NAMES = [column.split()[0] for column in _STANDS.split(",")]
 _INSERT = f"""
     INSERT INTO mastery (district_id, {_COLUMNS})
     SELECT (SELECT current_setting('app.district')::uuid), student_id, through_at, ($1::text[])[administration + 1],
-           ($2::text[])[form + 1], $3, entries, competencies, probabilities, counts, last_evidence
+           ($2::text[])[form + 1], $3, entries, competencies, probabilities, lowers, uppers, counts, last_evidence
     FROM stands WHERE is_new = $4 ORDER BY student_id
 """  # noqa: S608  # a constant
 _REPLACE = f"""
@@ -120,7 +133,7 @@ def _tuples(now: Believed, heads: Sequence[NDArray[np.generic]], is_new: NDArray
             *(column[rows] for column in heads),
             np.diff(entries)[rows].astype(np.int32),
             now.competencies[cells].reshape(len(rows), 16 * size),
-            _bytes(now.probabilities[cells].astype("<f8")),
+            *(_bytes(lane[cells].astype("<f8")) for lane in now.beliefs),
             _bytes(now.counts[cells].astype("<i4")),
             _bytes(now.last_evidence[cells].astype("<i8")),
             is_new[rows],
@@ -139,6 +152,43 @@ def _standing(row: asyncpg.Record) -> Standing:
         entries=row["entries"],
         competencies=row["competencies"],
         probabilities=row["probabilities"],
+        lowers=row["lowers"],
+        uppers=row["uppers"],
         counts=row["counts"],
         last_evidence=row["last_evidence"],
+    )
+
+
+async def note_district(tx: Transaction, model_version: str) -> None:
+    """Students of the caller's district are traced by this model; nothing when that is known of it, or of another."""
+    await tx.run(
+        "INSERT INTO stage.traced VALUES (current_setting('app.district')::uuid, $1) ON CONFLICT DO NOTHING",
+        model_version,
+    )
+
+
+async def outdated_districts(tx: Transaction, model_version: str) -> list[UUID]:
+    """The districts not all of whose students were traced by this model."""
+    rows = await tx.fetch(
+        "SELECT district_id FROM stage.traced WHERE model_version <> $1 ORDER BY district_id", model_version
+    )
+    return [row["district_id"] for row in rows]
+
+
+async def outdated_students(tx: Transaction, model_version: str, after: UUID, most: int) -> list[UUID]:
+    """Students who were traced by another model, by id, so many of those after this one."""
+    rows = await tx.fetch(
+        """
+        SELECT student_id FROM mastery WHERE student_id > $2 AND model_version <> $1 ORDER BY student_id LIMIT $3
+        """,
+        model_version, after, most,
+    )  # fmt: skip
+    return [row["student_id"] for row in rows]
+
+
+async def finish_district(tx: Transaction, model_version: str) -> None:
+    """All students of the caller's district are traced by this model."""
+    await tx.run(
+        "UPDATE stage.traced SET model_version = $1 WHERE district_id = current_setting('app.district')::uuid",
+        model_version,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +49,12 @@ def a_caller(
     return Caller(district, "key:test", frozenset(scopes), purpose, places)
 
 
-def a_form(code: str, alignment: Sequence[Sequence[str]], maxima: Sequence[int] | None = None) -> assessment.Form:
+def a_form(
+    code: str,
+    alignment: Sequence[Sequence[str]],
+    maxima: Sequence[int] | None = None,
+    b: Sequence[Sequence[float]] | None = None,
+) -> assessment.Form:
     return assessment.Form(
         id=events.uuid7().bytes,
         form=an_id("form " + code),
@@ -59,6 +65,7 @@ def a_form(code: str, alignment: Sequence[Sequence[str]], maxima: Sequence[int] 
                 code=f"{code}-{number + 1}",
                 competencies=[an_id(one) for one in ones],
                 maximum=1 if maxima is None else maxima[number],
+                parameters=None if b is None else assessment.Parameters(model=assessment.MODEL_GPCM, a=1, b=b[number]),
             )
             for number, ones in enumerate(alignment)
         ],
@@ -84,7 +91,7 @@ def an_attempt(
     return assessment.Attempt(
         id=events.uuid7().bytes,
         student=an_id(student),
-        attempt=an_id(f"{student}{form}{administration[0]}{at}"),
+        attempt=blake2b(f"{student}|{form}|{administration}|{at}".encode(), digest_size=16).digest(),
         version=version,
         administration=an_id("adm " + administration),
         form=an_id("form " + form),

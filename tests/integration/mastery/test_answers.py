@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from services.mastery import contract, events
+from services.mastery.domain.model import DEFAULT
 from shared.auth import Caller, Purpose
 from shared.db import Database
 from shared.errors import Forbidden, Invalid
@@ -84,9 +85,11 @@ async def test_a_student_without_evidence_is_unknown_and_not_zero(mastery: Maste
     found = await mastery.client.post("/mastery:batch-list", asked, a_caller())
 
     [ada] = [contract.StudentMastery.model_validate(one) for one in found]
-    assert [(m.competency, m.probability, m.evidence_count, m.last_evidence_at) for m in ada.mastery] == [
-        (a_uuid("add"), None, 0, None)
-    ]
+    unknown = contract.Mastery(
+        competency=a_uuid("add"), probability=None, lower=None, upper=None, level="unknown", evidence_count=0,
+        last_evidence_at=None, model_version=DEFAULT.version,
+    )  # fmt: skip
+    assert ada.mastery == [unknown]
     assert (await mastery.evidence_of("ada"))["ada"]["total"] == 0
 
 
@@ -149,16 +152,23 @@ async def test_columns_say_what_the_list_says(mastery: MasteryService, competenc
         cells = zip(
             [answer.competencies[place] for place in student.places],
             student.probabilities,
+            student.lowers,
+            student.uppers,
+            student.levels,
             student.evidence_counts,
             [events.moment(one) for one in student.last_evidence],
             strict=True,
         )
         assert student.student == named.student
         assert list(cells) == [
-            (one.competency, one.probability, one.evidence_count, one.last_evidence_at)
+            (
+                one.competency, one.probability, one.lower, one.upper, one.level, one.evidence_count,
+                one.last_evidence_at,
+            )
             for one in named.mastery
             if one.evidence_count
-        ]
+        ]  # fmt: skip
+        assert {one.model_version for one in named.mastery} == {student.model_version}
 
 
 async def test_columns_leave_what_is_unknown_out_and_name_a_competency_once(mastery: MasteryService) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
+from math import exp, log, nan
 
 import pytest
 
-from services.mastery.domain.tracing import DEFAULT
+from services.mastery.domain.model import DEFAULT
 from shared import crash
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
 from tests.integration.mastery.conftest import (
@@ -14,6 +15,7 @@ from tests.integration.mastery.conftest import (
     MasteryService,
     a_caller,
     a_form,
+    a_uuid,
     an_administration,
     an_attempt,
     an_id,
@@ -22,15 +24,22 @@ from tests.integration.mastery.conftest import (
 
 FORM = a_form("A", [["add"], ["add"], ["sub"]])
 NOT_REACHED, OMITTED, NOT_PRESENTED = 253, 254, 255
+DAY = 86_400_000_000
 
 
-def after(known: float, *credits_: float) -> float:
-    """The equations in plain Python."""
+def after(known: float, *credits_: float, logits: float = 0.0) -> float:
+    """The equations in plain Python, for items of this difficulty."""
+    guess = 0.5 / (1 + exp(logits / 2 - log(0.4 / 0.6)))
+    slip = 0.5 / (1 + exp(-logits / 2 - log(0.2 / 0.8)))
     for c in credits_:
-        if_known, if_unknown = c * 0.9 + (1 - c) * 0.1, c * 0.2 + (1 - c) * 0.8
+        if_known, if_unknown = c * (1 - slip) + (1 - c) * slip, c * guess + (1 - c) * (1 - guess)
         posterior = known * if_known / (known * if_known + (1 - known) * if_unknown)
-        known = posterior + (1 - posterior) * 0.1
+        known = posterior * 0.995 + (1 - posterior) * 0.1
     return known
+
+
+def about(probability: float) -> object:
+    return pytest.approx(probability, rel=1e-14)
 
 
 async def test_scored_attempts_are_evidence_for_every_competency_their_items_touch(mastery: MasteryService) -> None:
@@ -39,8 +48,8 @@ async def test_scored_attempts_are_evidence_for_every_competency_their_items_tou
     await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10), an_attempt("ben", "A", [1, OMITTED, NOT_REACHED], 10))
 
     assert await mastery.mastery_of("ada", "ben") == {
-        "ada": {"add": (pytest.approx(after(0.3, 1, 0), abs=1e-15), 2), "sub": (pytest.approx(after(0.3, 1)), 1)},
-        "ben": {"add": (pytest.approx(after(0.3, 1, 0), abs=1e-15), 2)},
+        "ada": {"add": (about(after(0.3, 1, 0)), 2), "sub": (about(after(0.3, 1)), 1)},
+        "ben": {"add": (about(after(0.3, 1, 0)), 2)},
     }
     assert await mastery.count() == (2, 5)
 
@@ -50,7 +59,50 @@ async def test_partial_credit_is_points_over_the_maximum(mastery: MasteryService
 
     await mastery.scored(an_attempt("ada", "P", [2], 10))
 
-    assert (await mastery.mastery_of("ada"))["ada"]["add"][0] == pytest.approx(after(0.3, 2 / 3), abs=1e-15)
+    assert (await mastery.mastery_of("ada"))["ada"]["add"][0] == about(after(0.3, 2 / 3))
+
+
+async def test_the_difficulty_of_an_item_is_the_mean_of_its_b(mastery: MasteryService) -> None:
+    form = a_form("D", [["add"], ["sub"], ["mul"], ["div"]], maxima=[1, 3, 1, 1], b=[[1.5], [-1, 0.5, 2], [9], []])
+    await mastery.knows(form)
+
+    await mastery.scored(an_attempt("ada", "D", [1, 0, 1, 1], 10))
+
+    assert (await mastery.mastery_of("ada"))["ada"] == {
+        "add": (about(after(0.3, 1, logits=1.5)), 1),
+        "sub": (about(after(0.3, 0, logits=0.5)), 1),
+        "mul": (about(after(0.3, 1, logits=4)), 1),
+        "div": (about(after(0.3, 1)), 1),
+    }
+
+
+async def test_what_was_known_fades_by_the_day_towards_the_prior(mastery: MasteryService) -> None:
+    await mastery.knows(FORM)
+    right = [1, NOT_REACHED, NOT_REACHED]
+
+    await mastery.scored(an_attempt("ada", "A", [1, 1, 1], DAY - 1))
+    await mastery.scored(an_attempt("ada", "A", right, 100 * DAY))
+
+    left = exp(-0.002 * 100)
+    faded = after(0.3, 1, 1) * left + 0.3 * (1 - left)
+    assert await mastery.mastery_of("ada") == {
+        "ada": {"add": (pytest.approx(after(faded, 1), rel=1e-12), 3), "sub": (about(after(0.3, 1)), 1)}
+    }
+
+
+async def test_a_belief_lies_between_its_ends_which_are_stored_and_announced(mastery: MasteryService) -> None:
+    await mastery.knows(FORM)
+
+    await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10))
+    await mastery.scored(an_attempt("ada", "A", [1, 1, 1], 20))
+
+    _, second = await mastery.announced()
+    asked = {"students": [str(a_uuid("ada"))]}
+    [answer] = await mastery.client.post("/mastery:batch-list", asked, a_caller())
+    told = [(one["lower"], one["probability"], one["upper"]) for one in answer["mastery"]]
+    assert told == list(zip(second.lowers, second.probabilities, second.uppers, strict=True))
+    for lower, probability, upper in told:
+        assert 0 < lower < probability < upper < 1
 
 
 async def test_what_changed_is_announced_with_the_model_that_says_so(mastery: MasteryService) -> None:
@@ -63,7 +115,7 @@ async def test_what_changed_is_announced_with_the_model_that_says_so(mastery: Ma
     assert (first.student, list(first.competencies), list(first.evidence_counts)) == (an_id("ada"), [an_id("add")], [2])
     assert first.model_version == DEFAULT.version
     assert (list(second.competencies), list(second.evidence_counts)) == ([an_id("sub")], [1])
-    assert list(second.probabilities) == [pytest.approx(after(0.3, 0))]
+    assert list(second.probabilities) == [about(after(0.3, 0))]
 
 
 async def test_a_redelivered_attempt_counts_once(mastery: MasteryService) -> None:
@@ -194,7 +246,7 @@ async def test_a_withdrawn_sheet_leaves_the_ledgers_evidence_and_a_later_version
 
     await mastery.scored(an_attempt("ada", "A", [1, 0, 1], 10, version=2, withdrawn=True))
 
-    only = {"ada": {"add": (after(0.3, 1, 1), 2)}}
+    only = {"ada": {"add": (about(after(0.3, 1, 1)), 2)}}
     assert await mastery.mastery_of("ada") == only
     assert await mastery.count() == (1, 2)
     assert {one["completed_at"] for one in (await mastery.evidence_of("ada"))["ada"]["items"]} == {
@@ -224,11 +276,11 @@ async def test_a_student_whose_only_sheet_is_withdrawn_has_no_mastery_and_can_be
     assert await mastery.count() == (0, 0)
     last = (await mastery.announced())[-1]
     assert set(zip(last.competencies, last.probabilities, last.evidence_counts, strict=True)) == {
-        (an_id("add"), DEFAULT.prior, 0),
-        (an_id("sub"), DEFAULT.prior, 0),
+        (an_id("add"), 0.3, 0),
+        (an_id("sub"), 0.3, 0),
     }
     await mastery.scored(an_attempt("ada", "A", [0, NOT_REACHED, NOT_REACHED], 5))
-    assert await mastery.mastery_of("ada") == {"ada": {"add": (after(0.3, 0), 1)}}
+    assert await mastery.mastery_of("ada") == {"ada": {"add": (about(after(0.3, 0)), 1)}}
 
 
 async def test_a_withdrawal_that_overtakes_its_sheet_wins(mastery: MasteryService) -> None:
@@ -241,7 +293,7 @@ async def test_a_withdrawal_that_overtakes_its_sheet_wins(mastery: MasteryServic
 
     assert await mastery.mastery_of("ada", "ben") == {
         "ada": {},
-        "ben": {"add": (after(0.3, 1, 1), 2), "sub": (after(0.3, 1), 1)},
+        "ben": {"add": (about(after(0.3, 1, 1)), 2), "sub": (about(after(0.3, 1)), 1)},
     }
     assert await mastery.count() == (1, 3)
 
@@ -255,7 +307,9 @@ async def test_versions_of_a_sheet_in_one_batch_are_its_last(mastery: MasterySer
         an_attempt("ada", "A", [1, 1, 1], 10, version=1),
     )
 
-    assert await mastery.mastery_of("ada") == {"ada": {"add": (after(0.3, 0, 0), 2), "sub": (after(0.3, 0), 1)}}
+    assert await mastery.mastery_of("ada") == {
+        "ada": {"add": (about(after(0.3, 0, 0)), 2), "sub": (about(after(0.3, 0)), 1)}
+    }
 
 
 async def test_two_districts_in_one_batch_stay_apart(mastery: MasteryService) -> None:
@@ -304,7 +358,14 @@ async def test_a_sheet_that_cannot_be_read_is_parked_and_the_others_count(
 
 
 @pytest.mark.parametrize(
-    "poison", [a_form("A", []), a_form("", [["add"]]), a_form("A", [["add"]], maxima=[0]), a_form("A", [["a" * 17]])]
+    "poison",
+    [
+        a_form("A", []),
+        a_form("", [["add"]]),
+        a_form("A", [["add"]], maxima=[0]),
+        a_form("A", [["a" * 17]]),
+        a_form("A", [["add"]], b=[[nan]]),
+    ],
 )
 async def test_a_form_that_evidence_cannot_be_read_by_is_parked(
     mastery: MasteryService, poison: assessment.Form
@@ -323,7 +384,8 @@ async def test_batches_about_the_same_students_take_turns(mastery: MasteryServic
 
     assert await mastery.count() == (240, 720)
     found = await mastery.mastery_of(*students)
-    assert {one["add"] for one in found.values()} == {(after(0.3, *[1, 0] * 8), 16)}
+    [belief] = {one["add"] for one in found.values()}
+    assert belief == (about(after(0.3, *[1, 0] * 8)), 16)
 
 
 async def test_a_batch_of_thousands_is_the_same_as_one_by_one(mastery: MasteryService) -> None:

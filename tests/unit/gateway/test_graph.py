@@ -5,7 +5,7 @@ import pytest
 
 from services.gateway.graph.ids import node_id
 from tests.unit.gateway.asking import Graph
-from tests.unit.gateway.world import NORTH, PROBABILITY, SCORE, SOUTH, THETA, World, an_id
+from tests.unit.gateway.world import LOWER, NORTH, PROBABILITY, SCORE, SOUTH, THETA, UPPER, World, an_id
 
 CLASS_PAGE = """
 query ClassPage($id: ID!, $first: Int!) {
@@ -107,13 +107,17 @@ class TestAStudent:
 
         data = await asking.data(
             """query ($ids: [ID!]) { student(id: "sourcedId:student-0-of-class-of-school-1") {
-                 mastery(competencies: $ids) { probability evidenceCount competency { sourcedId } } } }""",
+                 mastery(competencies: $ids) {
+                   probability lower upper level evidenceCount competency { sourcedId } } } }""",
             {"ids": ids},
         )
 
         shown = data["student"]["mastery"]
         assert [one["competency"]["sourcedId"] for one in shown] == ["case-3", "case-1", "case-0"]
         assert [one["probability"] for one in shown] == [PROBABILITY, PROBABILITY, None]
+        assert [one["lower"] for one in shown] == [LOWER, LOWER, None]
+        assert [one["upper"] for one in shown] == [UPPER, UPPER, None]
+        assert [one["level"] for one in shown] == ["DEVELOPING", "DEVELOPING", "UNKNOWN"]
 
     async def test_knows_a_competency_by_its_identifier_in_capitals_too(self, asking: Graph) -> None:
         data = await asking.data(

@@ -11,7 +11,20 @@ from services.gateway.schema import schema
 from shared.auth import SCOPES, Purpose
 from tests.unit.gateway.asking import Graph, graph
 from tests.unit.gateway.partnerships import LEFT, REASON
-from tests.unit.gateway.world import LEARNERS, NEED, NORTH, PROBABILITY, SCORE, STRENGTH, THETA, World, a_caller, an_id
+from tests.unit.gateway.world import (
+    LEARNERS,
+    LOWER,
+    NEED,
+    NORTH,
+    PROBABILITY,
+    SCORE,
+    STRENGTH,
+    THETA,
+    UPPER,
+    World,
+    a_caller,
+    an_id,
+)
 
 HELPING = {
     "Programme", "PartnershipArea", "Matching", "UnmatchedSchool", "PartnershipProposal", "Willingness",
@@ -19,7 +32,7 @@ HELPING = {
 """What is done because of results."""
 RESULTS = {"Ability", "Mastery", "Evidence", "Ledger", "SchoolArea", "Snapshot"} | HELPING
 """What tells how a student or a school did, or follows from it."""
-TELLTALE = (*map(str, (THETA, PROBABILITY, SCORE, STRENGTH, NEED, LEARNERS)), REASON, LEFT)
+TELLTALE = (*map(str, (THETA, PROBABILITY, LOWER, UPPER, SCORE, STRENGTH, NEED, LEARNERS)), REASON, LEFT)
 _PROPOSAL = node_id("PartnershipProposal", an_id(NORTH, "proposal:1:2"))
 _DECLARED = '(school: "sourcedId:school-1", area: "mathematics", eagerness: 3, capacity: 1, diagnosticsAllowed: true)'
 _ARGUMENTS = {

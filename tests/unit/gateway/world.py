@@ -29,6 +29,9 @@ from tests.unit.gateway.partnerships import Partnerships
 SECRET = "a token secret of the tests, 32 letters and more"
 THETA = 0.1234567
 PROBABILITY = 0.7654321
+LOWER = 0.5432109
+UPPER = 0.8765432
+MODEL = "bkt-2:0123abcd:numpy"
 SCORE = 0.3333333
 STRENGTH = 0.6180339
 NEED = 0.3819661
@@ -243,12 +246,12 @@ def _mastery(app: FastAPI, world: World) -> None:
         places = [place for place, id_ in enumerate(asked) if id_ in with_evidence]
         seen = world.visible(caller)
         return mastery.MasteryColumns(
-            model_version="bkt-1:p.30,l.10,g.20,s.10",
             competencies=asked,
             known=[one for one in known if one.id in asked],
             students=[
                 mastery.StudentColumns(
-                    student=student, places=places, probabilities=[PROBABILITY] * len(places),
+                    student=student, model_version=MODEL, places=places, probabilities=[PROBABILITY] * len(places),
+                    lowers=[LOWER] * len(places), uppers=[UPPER] * len(places), levels=["developing"] * len(places),
                     evidence_counts=[2] * len(places),
                     last_evidence=[int(WHEN.timestamp() * 1_000_000)] * len(places),
                 )

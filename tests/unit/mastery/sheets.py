@@ -7,9 +7,9 @@ from hashlib import blake2b
 import numpy as np
 
 from services.mastery.domain.ledger import Form, Sheets, sift
+from services.mastery.domain.model import DEFAULT, Model
 from services.mastery.domain.standing import Standing
 from services.mastery.domain.study import Block, Studied, going_on, study
-from services.mastery.domain.tracing import DEFAULT, Skill
 
 
 def an_id(text: str) -> bytes:
@@ -17,7 +17,12 @@ def an_id(text: str) -> bytes:
     return text.encode().ljust(16, b".")
 
 
-def a_form(code: str, alignment: Sequence[Sequence[str]], maxima: Sequence[int] | None = None) -> Form:
+def a_form(
+    code: str,
+    alignment: Sequence[Sequence[str]],
+    maxima: Sequence[int] | None = None,
+    difficulties: Sequence[float] | None = None,
+) -> Form:
     """A form whose items are evidence for the competencies named."""
     pairs = [(position, an_id(one)) for position, ones in enumerate(alignment) for one in ones]
     return Form(
@@ -25,6 +30,7 @@ def a_form(code: str, alignment: Sequence[Sequence[str]], maxima: Sequence[int] 
         code=code,
         items=tuple(f"{code}-{number + 1}" for number in range(len(alignment))),
         maxima=np.array(maxima or [1] * len(alignment), dtype=np.int64),
+        difficulties=np.array(difficulties or [0] * len(alignment), dtype=np.float64),
         aligned_items=np.array([position for position, _ in pairs], dtype=np.int64),
         aligned_competencies=tuple(competency for _, competency in pairs),
     )
@@ -75,19 +81,25 @@ def blocks_of(standings: Mapping[bytes, Standing]) -> list[Block]:
         shape = len(students), len(competencies) // 16
         columns = [
             np.frombuffer(b"".join(getattr(one, name) for one in stand), dtype=kind).reshape(shape)
-            for name, kind in (("probabilities", "<f8"), ("counts", "<i4"), ("last_evidence", "<i8"))
+            for name, kind in (
+                ("probabilities", "<f8"),
+                ("lowers", "<f8"),
+                ("uppers", "<f8"),
+                ("counts", "<i4"),
+                ("last_evidence", "<i8"),
+            )
         ]
         through = np.array([one.through[0] for one in stand], dtype=np.int64)
         found.append(
             Block(
                 competencies, administration, form, version, students, through,
-                columns[0], columns[1].astype(np.int64), columns[2].astype(np.int64),
+                np.array(columns[:3]), columns[3].astype(np.int64), columns[4].astype(np.int64),
             )
         )  # fmt: skip
     return found
 
 
-def standings_of(studied: Studied, skill: Skill) -> dict[bytes, Standing]:
+def standings_of(studied: Studied, model: Model) -> dict[bytes, Standing]:
     """What is stored of each student."""
     now = studied.now
     found = {}
@@ -95,10 +107,12 @@ def standings_of(studied: Studied, skill: Skill) -> dict[bytes, Standing]:
         mine = slice(now.bounds[row], now.bounds[row + 1])
         found[student] = Standing(
             through=studied.through[row],
-            model_version=skill.version,
+            model_version=model.version,
             entries=int(now.counts[mine].sum()),
             competencies=now.competencies[mine].tobytes(),
-            probabilities=now.probabilities[mine].astype("<f8").tobytes(),
+            probabilities=now.beliefs[0, mine].astype("<f8").tobytes(),
+            lowers=now.beliefs[1, mine].astype("<f8").tobytes(),
+            uppers=now.beliefs[2, mine].astype("<f8").tobytes(),
             counts=now.counts[mine].astype("<i4").tobytes(),
             last_evidence=now.last_evidence[mine].astype("<i8").tobytes(),
         )
@@ -111,7 +125,7 @@ class Ledger:
 
     forms: Mapping[bytes, Form]
     administrations: Mapping[bytes, str]
-    skill: Skill = DEFAULT
+    model: Model = DEFAULT
     standings: dict[bytes, Standing] = field(default_factory=dict)
     seen: dict[bytes, Sheet] = field(default_factory=dict)
     continued: int = 0
@@ -130,14 +144,14 @@ class Ledger:
         if not students:
             return None
         blocks = blocks_of(standing)
-        going = going_on(sifted.evidence, self.forms, self.administrations, blocks, self.skill)
+        going = going_on(sifted.evidence, self.forms, self.administrations, blocks, self.model)
         continuing = (going | sifted.newcomers) - sifted.corrected
         self.continued += len(continuing)
         evidence = sifted.evidence.take(
             [row for row, student in enumerate(sifted.evidence.students) if student in continuing]
         ).joined(self.counting(students - continuing))
-        studied = study(students, blocks, continuing, evidence, self.forms, self.administrations, self.skill)
-        self.standings.update(standings_of(studied, self.skill))
+        studied = study(students, blocks, continuing, evidence, self.forms, self.administrations, self.model)
+        self.standings.update(standings_of(studied, self.model))
         return studied
 
     def counting(self, students: set[bytes]) -> Sheets:
