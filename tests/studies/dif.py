@@ -80,7 +80,7 @@ def rates(case: Case, replications: int, seed: int) -> dict[str, dict[str, float
 def main() -> None:
     """Run the study and write its page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replications", type=int, default=50)
+    parser.add_argument("--replications", type=int, default=30)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 250, 1000, 2500])
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -135,8 +135,9 @@ Share of items with p < .05 / in class B or C / in class C. The first should be 
 
 With Rasch items the total score says all there is of ability, so matching by it is exact and impact does no harm to
 Mantel-Haenszel. When slopes differ it does not, and with impact more items are flagged as samples grow. The chance of a
-right answer is not quite a logistic function of the score either, which with impact costs the regression more.
-Significance alone is no ground for a verdict: that is what the classes are for.
+right answer is not quite a logistic function of the score either, which with impact costs the regression more, and
+purification by it then drops sound items and makes it worse. Significance alone is no ground for a verdict: that is what
+the classes are for, and they hold.
 
 ## Where {DIFFERENT} of {ITEMS} items are harder for the focal group (Rasch)
 
@@ -145,7 +146,8 @@ Share found (p < .05) / in class C, of the items that differ; share of the other
 {table(heads, power)}
 
 On the delta scale .3, .5 and .8 logits are −.71, −1.18 and −1.88: A, B and C. All against one group, the items that
-differ shift the matching score; purification takes that back, which is seen in the last figure.
+differ shift the matching score; purification takes that back, which is seen in the last figure. The classes by R² are
+coarser: .8 logits are hardly ever a C.
 
 ## Where {DIFFERENT} of {ITEMS} items discriminate less in the focal group (Rasch for the reference group)
 
