@@ -136,8 +136,8 @@ Share of items with p < .05 / in class B or C / in class C. The first should be 
 With Rasch items the total score says all there is of ability, so matching by it is exact and impact does no harm to
 Mantel-Haenszel. When slopes differ it does not, and with impact more items are flagged as samples grow. The chance of a
 right answer is not quite a logistic function of the score either, which with impact costs the regression more, and
-purification by it then drops sound items and makes it worse. Significance alone is no ground for a verdict: that is what
-the classes are for, and they hold.
+purification by it then drops sound items and makes it worse. Significance alone is no ground for a verdict: that is
+what the classes are for, and they hold.
 
 ## Where {DIFFERENT} of {ITEMS} items are harder for the focal group (Rasch)
 
