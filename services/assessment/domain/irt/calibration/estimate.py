@@ -37,6 +37,10 @@ Watch = Callable[[Iteration], None]
 CLOSE = 0.001
 SHARE_OF_ERROR = 0.01
 SMALLEST_SD = 0.02
+FLAT_SD = 0.1
+"""A standard deviation below this, where the likelihood is not a hill, is on its way to zero."""
+STEEP, ENDLESS = 10.0, 50.0
+"""Slopes above the first are named where the search does not end; above the second it is given up."""
 FRESH = 1e-4
 """The covariance is computed again when estimates moved since, by more than this over their standard error: then the
 errors may be wrong by more than about this."""
@@ -89,7 +93,7 @@ def calibrate(
     checks.check_groups(labels, group, packed, present, anchors)
     unknowns = lay_out(models, categories, anchors, len(labels))
     start = starting_values(unknowns, responses, found, densities)
-    search = _Search(responses, packed, group, unknowns, densities, kernel, nodes, iterations, watch)
+    search = _Search(responses, packed, group, unknowns, names, densities, kernel, nodes, iterations, watch)
     end = search.run(start, acceleration, tolerance, errors)
     sizes = np.bincount(group[present], minlength=len(labels))
     return Calibration(
@@ -149,6 +153,7 @@ class _Search:
         packed: Packed,
         group: Indices,
         unknowns: Unknowns,
+        names: Sequence[str],
         priors: Priors,
         kernel: Kernel,
         nodes: int,
@@ -156,7 +161,7 @@ class _Search:
         watch: Watch | None,
     ) -> None:
         self.responses, self.packed, self.group = responses, packed, group
-        self.unknowns, self.priors, self.kernel = unknowns, priors, kernel
+        self.unknowns, self.names, self.priors, self.kernel = unknowns, names, priors, kernel
         self.nodes, self.iterations, self.watch = nodes | 1, iterations, watch
         self.several = len(unknowns.means) > 1
         self.theta = latent.grid(self.nodes, np.zeros(1), np.ones(1))
@@ -212,8 +217,7 @@ class _Search:
             if unknowns.free[sd]:
                 held = None if unknowns.free[mean] else float(values[mean])
                 values[mean], values[sd] = latent.moments(self.theta, mass, held)
-        if (values[unknowns.sds] < SMALLEST_SD).any():
-            raise NoSpread("the responses show no differences in ability: its standard deviation goes to zero")
+        self.check_spread(values, SMALLEST_SD)
         return values
 
     def climb(self, state: _State, enough: float, *, accelerate: bool, judge: bool) -> tuple[_State, str | None]:
@@ -224,6 +228,8 @@ class _Search:
         while len(self.log) < self.iterations:
             if self.lay_grid(state.values):
                 state = self.at(state.values, "new grid", 0.0)
+            if self.steepest(state.values)[1] > ENDLESS:
+                break
             first = self.maximise(state)
             size = self.change(state.values, first)
             if size < enough and not judge:
@@ -234,7 +240,7 @@ class _Search:
             if step < enough and (not judge or distance_left(size, step) < enough):
                 return self.at(second, "em", step), None
             state = self.leap(state.values, middle, second, step, accelerate)
-        return state, f"after {self.iterations} iterations the estimates still changed"
+        return state, self.why(state, f"after {self.iterations} iterations the estimates still changed")
 
     def leap(self, start: Floats, middle: _State, second: Floats, step: float, accelerate: bool) -> _State:
         """The extrapolated point when it is possible and no worse than the middle one, else the second EM step."""
@@ -313,9 +319,28 @@ class _Search:
                 return _End(state.values, state.expected, state.objective, free, covariance, None)
             if len(self.log) >= self.iterations:
                 break
-        free = self.free_at(state)
-        remark = remark or "the likelihood has no proper maximum here: some parameters are not determined"
-        return _End(state.values, state.expected, state.objective, free, None, remark)
+        self.check_spread(state.values, FLAT_SD)
+        remark = remark or self.why(state, "the likelihood has no proper maximum here: not everything is determined")
+        return _End(state.values, state.expected, state.objective, self.free_at(state), None, remark)
+
+    def check_spread(self, values: Floats, least: float) -> None:
+        """The abilities of every group differ by at least this much. Errors: NoSpread."""
+        sds = self.unknowns.sds[self.unknowns.free[self.unknowns.sds]]
+        if (values[sds] < least).any():
+            raise NoSpread("the responses show no differences in ability: its standard deviation goes to zero")
+
+    def why(self, state: _State, otherwise: str) -> str:
+        """What is known of a search that did not end."""
+        item, slope = self.steepest(state.values)
+        return f"the slope of the item {self.names[item]!r} grows without end" if slope > STEEP else otherwise
+
+    def steepest(self, values: Floats) -> tuple[int, float]:
+        """The item with the steepest estimated slope, and that slope."""
+        found = [(0, 0.0)]
+        for block in self.unknowns.blocks:
+            slopes = np.where(block.free[:, 0], np.abs(values[block.where[:, 0]]), 0.0)
+            found.append((int(block.items[slopes.argmax()]), float(slopes.max())))
+        return max(found, key=lambda each: each[1])
 
     def newton(self, state: _State, free: Flags, inverse: Floats, limit: Floats) -> tuple[_State, Floats, bool]:
         """Steps with one matrix until they are below the limit, or shrink too slowly for it.

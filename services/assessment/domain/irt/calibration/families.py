@@ -17,6 +17,8 @@ import numpy as np
 
 from services.assessment.domain.irt.models import Floats, Model, log_logistic, logistic
 
+FAINTEST = 1e-12
+
 
 class Family(StrEnum):
     """A form of the response function; see the module."""
@@ -156,9 +158,9 @@ def _graded_curvature(x: Floats, theta: Floats, counts: Floats) -> Floats:
 
 
 def _guessing_parts(x: Floats, theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """c (n, 1), L = σ(z), 1 − L and P = c + (1 − c)L, each (n, Q)."""
+    """c (n, 1), L = σ(z), 1 − L and P = c + (1 − c)L, each (n, Q); L is kept from vanishing, since P divides."""
     z = _steps(Family.GUESSING, x, theta)[:, 0]
-    c, knows, not_ = x[:, 2:], logistic(z), logistic(-z)
+    c, knows, not_ = x[:, 2:], np.maximum(logistic(z), FAINTEST), logistic(-z)
     return c, knows, not_, c + (1 - c) * knows
 
 

@@ -354,9 +354,9 @@ def _lists(responses: Responses | Sparse) -> Iterator[tuple[Indices, Indices, In
         return
     lengths = np.diff(responses.bounds)
     by_length = np.argsort(lengths, kind="stable")
-    for begin in range(int(np.searchsorted(lengths[by_length], 1)), len(by_length), LISTED_BATCH):
+    for begin in range(0, len(by_length), LISTED_BATCH):
         students = by_length[begin : begin + LISTED_BATCH]
-        steps = np.arange(int(lengths[students].max()))
+        steps = np.arange(max(1, int(lengths[students].max())))
         there = steps < lengths[students, np.newaxis]
         entry = np.where(there, responses.bounds[students, np.newaxis] + steps, 0)
         item = np.where(there, responses.items[entry], 0).astype(np.int64)

@@ -64,16 +64,13 @@ def slow_log_likelihood(
 ) -> float:
     """The marginal log-likelihood as the textbook has it: a sum over students of the log of a sum over 241 nodes."""
     theta = equally_spaced(241, reach=8.0)
-    tables = [log_probabilities(item, theta) for item in items]
-    weights = [log_normal_weights(theta, mean, sd) for mean, sd in latent]
-    total = 0.0
-    for row, own in zip(codes, group, strict=True):
-        logs = weights[own].copy()
-        for table, score in zip(tables, row, strict=True):
-            if score != NOT_PRESENTED:
-                logs += table[score]
-        total += float(np.logaddexp.reduce(logs))
-    return total
+    weights = np.stack([log_normal_weights(theta, mean, sd) for mean, sd in latent])
+    logs = weights[np.asarray(group)]
+    for item, scores in zip(items, codes.T, strict=True):
+        table = log_probabilities(item, theta)
+        present = scores != NOT_PRESENTED
+        logs[present] += table[scores[present]]
+    return float(np.logaddexp.reduce(logs, axis=1).sum())
 
 
 def moved(
