@@ -1,0 +1,1 @@
+"""Benches of measurement, each beside its peers in the same run."""
