@@ -199,6 +199,11 @@ class _Model:
         self._schools = schools
 
     @property
+    def has_repeats(self) -> bool:
+        """Whether any school has more than one result."""
+        return bool(np.bincount(self._school).max(initial=0) > 1)
+
+    @property
     def scale(self) -> float:
         """Variance of the results, where the search for τ² and ω² begins."""
         return max(float(self._value.var()), _FLOOR)
@@ -211,7 +216,7 @@ class _Model:
 
     def _solved(self, between: float, within: float) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Weights 1 / (ω² + v), their sums by school, β̂, its covariance, and the residuals y − Xβ̂."""
-        weight = 1 / (within + self._variance)
+        weight = 1 / np.maximum(within + self._variance, _FLOOR * self.scale)
         total = np.bincount(self._school, weight, minlength=self._schools).astype(np.float64)
         held = between / (1 + between * total)
         both = np.concatenate([self._fixed, self._value[:, None]], axis=1)
@@ -243,15 +248,22 @@ class _Model:
 
 
 def _variances(model: _Model) -> tuple[float, float]:
-    """τ² and ω² of the highest restricted likelihood, searched in logarithms (Nelder & Mead 1965)."""
+    """τ² and ω² of the highest restricted likelihood, searched in logarithms (Nelder & Mead 1965).
+
+    With one result for each school the two cannot be told apart: ω² is then 0.
+    """
     from scipy.optimize import minimize  # not at start: half a second
 
-    scale = model.scale
+    scale, number = model.scale, 2 if model.has_repeats else 1
+
+    def variances(logs: Floats) -> tuple[float, float]:
+        found = scale * np.exp(np.clip(logs, -18, 5))
+        return float(found[0]), float(found[1]) if number == 2 else 0.0
+
     found = minimize(
-        lambda logs: model.cost(*(scale * np.exp(np.clip(logs, -18, 5)))),
-        np.log([0.5, 0.2]),
+        lambda logs: model.cost(*variances(logs)),
+        np.log([0.5, 0.2][:number]),
         method="Nelder-Mead",
         options={"xatol": 1e-5, "fatol": 1e-8, "maxiter": 2_000},
     )
-    between, within = scale * np.exp(np.clip(found.x, -18, 5))
-    return float(between), float(within)
+    return variances(found.x)

@@ -35,7 +35,8 @@ def named_schools(programme: Programme) -> dict[str, list[str]]:
         for value, schools in attribute.values:
             named[f"attributes.{attribute.name}.{value}"] = list(schools)
     for context in programme.context:
-        named[f"context.{context.name}"] = [school for school, _ in context.values]
+        for school, _ in context.values:
+            named[f"context.{context.name}.{school}"] = [school]
     return named
 
 

@@ -32,8 +32,14 @@ OTHER_DISTRICT = UUID("22222222-2222-4222-8222-222222222222")
 TOKENS = Tokens("a-secret-of-the-tests-that-is-long-enough")
 NUMBERS = "a1b2c3d4-0000-4000-8000-000000000001"
 SNAPSHOT = datetime(2026, 10, 1, 2, 0, tzinfo=UTC)
-SCHOOLS = ("ash", "birch", "cedar", "dogwood", "elm")
-FIGURES = {"ash": (0.8, 0.15), "birch": (0.6, 0.35), "cedar": (0.4, 0.7), "dogwood": (0.3, 0.8)}
+CITY = tuple(f"city-{number:02}" for number in range(40))
+"""Schools the poorer of which have mastered less; an odd one more than an even one with like students."""
+POVERTY = {name: round(number / 39, 3) for number, name in enumerate(CITY)}
+SCHOOLS = ("ash", "birch", "cedar", "dogwood", "elm", *CITY)
+FIGURES = {"ash": (0.8, 0.15), "birch": (0.6, 0.35), "cedar": (0.4, 0.7), "dogwood": (0.3, 0.8)} | {
+    name: (round(0.75 - 0.5 * POVERTY[name] + (0.1 if number % 2 else -0.1), 2), 0.5)
+    for number, name in enumerate(CITY)
+}
 HEADER = "school,area,role,eagerness,capacity,diagnostics"
 PROGRAMME = f"""\
 format = "trellis-programme/1"
@@ -148,7 +154,11 @@ def neighbours(away: set[str]) -> FastAPI:
 def _areas(name: str) -> list[mastery_contract.AreaFigures]:
     strength, need = FIGURES[name]
     shown = mastery_contract.AreaFigures(
-        competency=an_id("competency", NUMBERS), learners=40, strength=strength, need=need, suppressed=False
+        competency=an_id("competency", NUMBERS),
+        learners=400 if name in CITY else 40,
+        strength=strength,
+        need=need,
+        suppressed=False,
     )
     hidden = mastery_contract.AreaFigures(
         competency=an_id("competency", "hidden"), learners=None, strength=None, need=None, suppressed=True

@@ -78,6 +78,19 @@ def test_schools_that_differ_by_context_alone_have_the_same_strength() -> None:
     assert np.allclose(found.expected, results.value, atol=1e-3)
 
 
+def test_with_one_result_for_each_school_what_schools_differ_by_beyond_chance_is_theirs() -> None:
+    rng = np.random.default_rng(6)
+    true, context = rng.normal(0, 0.6, 400), rng.uniform(0, 1, (400, 1))
+    value = true - context[:, 0] + rng.normal(0, 0.4, 400)
+    once = np.arange(400)
+
+    found = strengths(Results(once, 0 * once, value, np.full(400, 0.16), np.full(400, 50)), context, _names(400))
+
+    assert found.within_schools == 0
+    assert found.between_schools == pytest.approx(0.6, abs=0.05)
+    assert float(np.mean((found.lower <= true) & (true <= found.upper))) == pytest.approx(0.95, abs=0.03)
+
+
 def test_need_is_the_opposite_of_strength_and_the_share_rises_with_it() -> None:
     results, context, _ = _planted(np.random.default_rng(2))
 
