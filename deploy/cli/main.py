@@ -13,6 +13,7 @@ from deploy.cli.access import key_of, url_of
 from deploy.cli.demo import AnswersFormat, write_demo
 from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind, Load, has_parked, load, print_report
+from deploy.cli.match.commands import match
 from deploy.cli.options import Home, Json, Key, Url, wait_for
 from deploy.cli.refusal import Refused
 from shared.errors import TrellisError
@@ -37,6 +38,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
 app.add_typer(irt.app, name="irt")
 app.add_typer(trace.app, name="trace")
+app.command("match")(match)
 
 
 @app.command("load")

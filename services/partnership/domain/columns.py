@@ -45,6 +45,8 @@ class AreaColumns:
     """Without a column for the role: this share of the measured schools, the strongest, offers."""
     seeks: Decimal = Decimal("0.3333")
     """And this share, the neediest, seeks."""
+    unmeasured: str | None = None
+    """And what a school does, `offers` or `seeks`, of which too little is measured and that is not so needy."""
     places_offered: int = 1
     places_sought: int = 1
 
@@ -117,6 +119,9 @@ def _area(entries: Entries, table: Table, code: str) -> AreaColumns:
     sums = {key: tuple(entries.texts(table, key, optional=True) or ()) for key in ("reached", "tested")}
     offers = entries.fraction(table, "offers", "0", "1", optional=True)
     seeks = entries.fraction(table, "seeks", "0", "1", optional=True)
+    unmeasured = entries.text(table, "unmeasured", optional=True)
+    if unmeasured not in (None, "offers", "seeks"):
+        entries.wrong(table.at("unmeasured"), "role", "Such a school offers or seeks; or leave it out.", unmeasured)
     places_offered = entries.number(table, "places_offered", 1, _MOST_PLACES, optional=True)
     places_sought = entries.number(table, "places_sought", 1, _MOST_PLACES, optional=True)
     entries.nothing_else(table)
@@ -132,7 +137,7 @@ def _area(entries: Entries, table: Table, code: str) -> AreaColumns:
         entries.wrong(table.at("reached"), "missing", "Name the columns of those tested: tested.")
     return AreaColumns(
         code, texts["strength"], sums["reached"], sums["tested"], texts["need"], texts["role"], texts["eagerness"],
-        capacity, offers, seeks, places_offered or 1, places_sought or 1,
+        capacity, offers, seeks, unmeasured, places_offered or 1, places_sought or 1,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.partnership.domain.programme import SECTOR, Balance, Equity, Fit, Programme, priced
 
+MASTERY, INDEX = "mastery", "index"
 Pair: TypeAlias = tuple[UUID, UUID, str]
 """Host, guest and area."""
 
@@ -100,6 +101,8 @@ class Instance:
     """How much more, as a share, a previous pair weighs."""
     gap: float | None = None
     """How far below the best, as a share of it, the choice may be; None: `optimum.allowed_gap`."""
+    shares: str = MASTERY
+    """What the shares of schools are of: learners who have mastered an area, or `INDEX`, 0 to 1."""
     seed: int = 0
     """Another seed decides between equals in another way."""
 
@@ -126,7 +129,7 @@ class Instance:
 
 _NOT_YET: dict[str, Any] = {  # in what was kept before there were these rules
     "limits": [], "budget": None, "costs": [], "equity": None, "fit": [], "required": [], "preferences": [],
-    "previous": [], "keep": 0.0, "gap": None, "seed": 0,
+    "previous": [], "keep": 0.0, "gap": None, "seed": 0, "shares": MASTERY,
 }  # fmt: skip
 
 
@@ -193,7 +196,7 @@ def from_json(kept: str) -> Instance:
         name: said[name]
         for name in (
             "partnerships", "affordable", "max_distance_km", "snapshot_on", "programme_at", "budget", "keep", "gap",
-            "seed",
+            "seed", "shares",
         )
     }  # fmt: skip
     return Instance(

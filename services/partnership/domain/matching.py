@@ -10,7 +10,7 @@ from services.partnership.domain import reasons
 from services.partnership.domain.alternatives import Differences, differences, with_pair, without_pair
 from services.partnership.domain.candidates import Bools, Candidates, Integers, candidates
 from services.partnership.domain.contradiction import contradiction
-from services.partnership.domain.instance import Instance, Willing, from_json
+from services.partnership.domain.instance import INDEX, Instance, Willing, from_json
 from services.partnership.domain.optimum import Chosen, allowed_gap, best, gap_of, worth_of
 from services.partnership.domain.rows import Program, capacity_left, program, two_schools
 
@@ -105,7 +105,7 @@ def outcome(instance: Instance, found: Candidates, chosen: Chosen) -> Outcome:
     )
     return Outcome(
         proposals,
-        tuple(_alone(instance, found, chosen.pairs, busy, rules, known)),
+        tuple(_alone(instance, found, chosen.pairs, busy, rules, known, is_stable=chosen.method == STABLE)),
         True,
         None if proposals else "No two willing schools can be brought together now; each has its reason.",
         chosen.weight,
@@ -124,6 +124,7 @@ def _proposed(instance: Instance, found: Candidates, at: int, names: Mapping[UUI
         (names[guest.school], guest.eagerness, guest.share, guest.in_context),
         distance,
         instance.snapshot_on,
+        index=instance.shares == INDEX,
     )
     return Proposed(
         id=uuid5(instance.matching, f"{host.school}|{guest.school}|{host.area}"),
@@ -155,7 +156,14 @@ class _Blocked:
 
 
 def _alone(
-    instance: Instance, found: Candidates, chosen: Bools, busy: Integers, rules: Program, known: Differences
+    instance: Instance,
+    found: Candidates,
+    chosen: Bools,
+    busy: Integers,
+    rules: Program,
+    known: Differences,
+    *,
+    is_stable: bool,
 ) -> list[Alone]:
     """Every willing school that has neither a proposal nor a partner in an area, with its reason."""
     capacity = capacity_left(instance)
@@ -198,6 +206,7 @@ def _alone(
             nearest_km=None if np.isinf(near) else near,
             number=min(instance.partnerships, instance.affordable),
             by_money=instance.affordable < instance.partnerships,
+            is_stable=is_stable,
         )
         alone.append(
             Alone(

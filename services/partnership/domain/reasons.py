@@ -22,15 +22,23 @@ def grounds(
     guest: tuple[str, int, float | None, bool],
     distance_km: float | None,
     snapshot_on: str | None,
+    *,
+    index: bool = False,
 ) -> Grounds:
-    """What a sentence is made of: each school's name, eagerness, measured share (or None), and whether it compares."""
-    return {
+    """What a sentence is made of: each school's name, eagerness, measured share (or None), and whether it compares.
+
+    With `index` shares that do not compare are numbers from 0 to 1, and not of learners.
+    """
+    known: Grounds = {
         "area": area,
         "host": _side(*host),
         "guest": _side(*guest),
         "distance_km": distance_km,
         "snapshot_on": snapshot_on,
     }
+    if index:
+        known["host"]["index"] = known["guest"]["index"] = True
+    return known
 
 
 def _side(name: str, eagerness: int, share: float | None, in_context: bool) -> dict[str, Any]:
@@ -63,6 +71,8 @@ def _strength(side: dict[str, Any]) -> str:
         return ", by its own word,"
     if side.get("in_context"):
         return f", where learners probably have mastered more than in {share:.0%} of schools with like students,"
+    if side.get("index"):
+        return f", with a strength of {share:.2f} (from 0 to 1),"
     return f", where its learners have mastered {share:.0%} on average,"
 
 
@@ -72,6 +82,8 @@ def _need(side: dict[str, Any]) -> str:
         return ", by its own word,"
     if side.get("in_context"):
         return f", where learners probably have mastered less than in {share:.0%} of schools with like students,"
+    if side.get("index"):
+        return f", with a need of {share:.2f} (from 0 to 1),"
     return f", where {share:.0%} of its learners have probably not mastered it yet,"
 
 
@@ -92,7 +104,8 @@ class Standing:
     Those from `partners` on could be its partner: `partners` are so in another area now, `full` have given all their
     places to other partnerships, with those of `broken` (kind of rule, how many) a rule of the programme would be
     broken, and `open` only come after the last of the `number` partnerships that there may be, `by_money` when it is
-    the budget that says so. `has_place` is False when partnerships of other programmes take all the places that it has.
+    the budget that says so. In a stable matching (`is_stable`) places go to partners that rank higher. `has_place` is
+    False when partnerships of other programmes take all the places that it has.
     """
 
     role: str
@@ -113,6 +126,7 @@ class Standing:
     nearest_km: float | None = None
     number: int = 0
     by_money: bool = False
+    is_stable: bool = False
 
 
 def why_not(standing: Standing) -> str:
@@ -136,6 +150,7 @@ def why_not(standing: Standing) -> str:
 def _causes(standing: Standing) -> list[tuple[int, str]]:
     near = "" if standing.nearest_km is None else f" (the nearest is {standing.nearest_km:.1f} km away)"
     allowed = "that the budget pays for" if standing.by_money else "of the programme"
+    full = "partners that it ranks higher" if standing.is_stable else "the partnerships that together weigh most"
     several, broken = standing.number != 1, dict(standing.broken)
 
     def said(count: int, one: str, many: str, rest: str) -> tuple[int, str]:
@@ -148,7 +163,7 @@ def _causes(standing: Standing) -> list[tuple[int, str]]:
         said(standing.conflict, "is", "are", "kept apart from it by a conflict that the programme names"),
         said(standing.declined, "was", "were", "part of a proposal to it that one side declined"),
         said(standing.partners, "is", "are", "proposed to it, or its partner, in another area"),
-        said(standing.full, "has", "have", "no place left beside the partnerships that together weigh most"),
+        said(standing.full, "has", "have", f"no place left beside {full}"),
         said(broken.get("balance", 0), "has", "have", "no place left in the balance between schools"),
         said(broken.get("area", 0), "comes", "come", "after the last partnership that the programme has here"),
         said(broken.get("equity", 0), "would leave", "would leave", "too small a share to the schools most in need"),
