@@ -9,11 +9,10 @@ errors average out, the link's error does not: every student's growth is wrong b
 
     SE² = Σ (SE₂² + A² SE₁²)/n² + θ̄₁² var A + 2 θ̄₁ cov(A, B) + var B.
 
-**Which abilities.** Weighted likelihood (WLE) or maximum likelihood with SE = 1/sqrt(I). EAP and MAP are drawn to the
-mean of their prior: two windows that measure with different precision draw differently, which looks like growth where
-there is none, and real growth comes out too small. `without_prior` takes the normal prior out of an EAP again
-(estimate and SE of a nearly normal likelihood); where the likelihood alone is no information worth the name it answers
-null, and so does growth. The study docs/studies/growth.md measures how often a claim is wrong.
+**Which abilities.** Weighted likelihood (WLE) or maximum likelihood with SE = 1/sqrt(I), never EAP or MAP, which are
+drawn to the mean of their prior: two windows that measure with different precision draw differently, which looks like
+growth where there is none, and real growth comes out too small. The study docs/studies/growth.md says how often a claim
+is wrong.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from services.assessment.domain.irt.linking import IDENTITY, Link
 from services.assessment.domain.irt.models import Floats
 
 Z = 1.959963984540054
-LEAST_SHARE = 0.05  # of the prior's precision; below it an EAP says nothing of its own
 
 
 class BadAbilities(ValueError):
@@ -113,23 +111,6 @@ def mean_growth(
     if abs(change) > z * se:
         said = Change.GREW if change > 0 else Change.FELL
     return MeanGrowth(students, change, se, float(measured), linked, said)
-
-
-def without_prior(eap: Floats, sd: Floats, prior: tuple[float, float] = (0.0, 1.0)) -> tuple[Floats, Floats]:
-    """Estimate and SE of the likelihood alone, from posterior mean and sd under a normal prior; all (students,).
-
-    With precisions p = 1/sd² and π = 1/σ²: (p·EAP − π·μ)/(p − π) and 1/sqrt(p − π), exact for a normal likelihood.
-    NaN where p − π is below 0.05 π: the answers add next to nothing to the prior.
-    """
-    mean, spread = prior
-    if not spread > 0:
-        raise BadAbilities(f"a prior with sd {spread} is none")
-    own = 1 / spread**2
-    precision = 1 / np.square(sd)
-    gained = precision - own
-    told = gained > LEAST_SHARE * own
-    gained = np.where(told, gained, np.nan)
-    return (precision * eap - own * mean) / gained, 1 / np.sqrt(gained)
 
 
 def _check(before: Floats, se_before: Floats, after: Floats, se_after: Floats) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.assessment.domain.irt.growth import BadAbilities, Change, growth, mean_growth, without_prior
+from services.assessment.domain.irt.growth import BadAbilities, Change, growth, mean_growth
 from services.assessment.domain.irt.linking import CannotLink, Link
 
 LINK = Link(1.1, 0.2, ((0.0016, 0.0004), (0.0004, 0.0025)))
@@ -74,24 +74,6 @@ def test_the_mean_is_over_students_known_in_both_windows() -> None:
     assert (found.students, found.growth) == (2, 2.0)
     assert found.se == pytest.approx(0.2)
     assert found.change is Change.GREW
-
-
-def test_the_prior_is_taken_out_of_an_eap() -> None:
-    likelihood, se = np.array([1.5, -0.4]), np.array([0.5, 0.3])
-    precision = 1 / se**2 + 1 / 1.2**2
-    eap = (likelihood / se**2 + 0.3 / 1.2**2) / precision
-
-    theta, error = without_prior(eap, 1 / np.sqrt(precision), (0.3, 1.2))
-
-    assert theta == pytest.approx(likelihood)
-    assert error == pytest.approx(se)
-
-
-def test_an_eap_that_is_only_its_prior_has_no_estimate_of_its_own() -> None:
-    theta, error = without_prior(np.array([0.0]), np.array([0.99]))
-
-    assert np.isnan(theta).all()
-    assert np.isnan(error).all()
 
 
 def test_what_cannot_be_compared_is_refused_by_name() -> None:
