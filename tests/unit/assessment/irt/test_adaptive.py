@@ -229,3 +229,24 @@ def test_rules_that_cannot_be_kept_say_why(asked: dict[str, object], said: str) 
 def test_an_ability_that_is_no_number_is_named() -> None:
     with pytest.raises(ValueError, match="student 1: the ability is not finite"):
         simulate(a_bank(), np.array([0.0, np.nan]), Rules(), np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(longest=20),
+        Rules(exposure=0.3, longest=25, content=("a", "b") * 17, shares={"a": 0.7, "b": 0.3}),
+        Rules(se=0.4, shortest=5, longest=20, cuts=(-0.4, 0.8)),
+        Rules(se=None, longest=40, cuts=(0.2,), decide="sprt"),
+    ],
+)
+def test_the_compiled_kernel_gives_the_same_tests_as_numpy(rules: Rules) -> None:
+    true = np.random.default_rng(3).normal(size=400)
+
+    plain = simulate(a_mixed_bank(), true, rules, np.random.default_rng(6))
+    compiled = simulate(a_mixed_bank(), true, rules, np.random.default_rng(6), "compiled")
+
+    for name in ("items", "scores", "length", "stop", "level", "exposure"):
+        assert (getattr(compiled, name) == getattr(plain, name)).all()
+    assert compiled.theta == pytest.approx(plain.theta, rel=1e-12, abs=1e-12)
+    assert compiled.se == pytest.approx(plain.se, rel=1e-12)
