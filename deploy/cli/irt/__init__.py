@@ -9,6 +9,7 @@ from deploy.cli.irt import commands
 
 app = typer.Typer(help="Measurement: item parameters (a(θ − b), D = 1), abilities, linking, fit.", no_args_is_help=True)
 app.command("calibrate")(commands.calibrate)
+app.command("score")(commands.score)
 app.command("link")(commands.link)
 app.command("dif")(commands.dif)
 app.command("fit")(commands.fit)

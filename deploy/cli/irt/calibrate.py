@@ -119,7 +119,7 @@ def run(
         )
     made = as_json(file, found, fixed, priors, how)
     if found.silent:
-        show.message(f"{found.silent:,} students have no answers: they say nothing and count nowhere.")
+        show.message(f"Students without answers, who count nowhere: {found.silent:,}.")
     if not found.converged:
         show.message(f"NOT CONVERGED: {found.remark}.")
     if report is not None:
@@ -240,7 +240,7 @@ def _report(file: ResponseFile, found: Calibration, made: dict[str, Any]) -> str
     if not found.converged:
         summary.append(Text(f"Not converged: {found.remark}. These numbers are where the search ended, not estimates."))
     if found.silent:
-        summary.append(Text(f"{found.silent:,} students have no answers and count nowhere."))
+        summary.append(Text(f"Students without answers, who count nowhere: {found.silent:,}."))
     summary.append(Text(f"Parameters are in the logistic metric a(θ − b) with D = 1; {_scale(found, made)}"))
     return page(
         "Calibration",

@@ -88,6 +88,38 @@ def calibrate(
     )
 
 
+def score(
+    file: File,
+    items: Items,
+    method: Annotated[str, typer.Option(help="eap, map, wle or ml.")] = "eap",
+    bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="ML: nobody lies outside; all right or all wrong is at a bound.", metavar="LOW HIGH"),
+    ] = None,
+    person_fit: Annotated[bool, typer.Option("--person-fit", help="Add lz, infit and outfit of each student.")] = False,
+    id: Id = None,
+    groups: Groups = None,
+    ignore: Ignore = None,
+    kernel: Kernel = KernelName.COMPILED,
+    json: Json = False,
+    out: Out = None,
+    report: Report = None,
+) -> None:
+    """Estimate each student's ability with its standard error."""
+    _check("--method", method.lower(), ("eap", "map", "wle", "ml"))
+    if bounds is not None and (method.lower() != "ml" or not bounds[0] < bounds[1]):
+        raise typer.BadParameter("two rising numbers, of --method ml only", param_hint="--bounds")
+    from deploy.cli.irt import score as command
+    from deploy.cli.irt.parameters import read_parameters
+    from services.assessment.domain.irt.ability import Method
+
+    known = read_parameters(items)
+    command.run(
+        _read(file, id, groups, ignore), known, Method(method.lower()), kernel.value, bounds=bounds,
+        persons=person_fit, json=json, out=out, report=report,
+    )  # fmt: skip
+
+
 def link(
     from_: Annotated[
         Path,

@@ -43,7 +43,7 @@ def run(
         )
     made = as_json(file, focal, purify, is_focal, found)
     if left_out := made["left_out"]:
-        show.message(f"{left_out:,} students without a group are left out.")
+        show.message(f"Students without a group, left out: {left_out:,}.")
     if found.thin:
         show.message("The groups are small (below 100, or below 500 together): read the classes with care.")
     if not found.converged:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deploy.cli.irt.output import shown
 from deploy.cli.report import Picture, picture
 from deploy.cli.report.palette import INK, MUTED, SERIES
 from services.assessment.domain.irt.models import Floats, Parameters, probabilities
@@ -59,8 +60,8 @@ def wright(names: Sequence[str], items: Sequence[Parameters], latent: Latent) ->
     easiest, hardest = thresholds[0], thresholds[-1]
     return picture(
         paint,
-        alt=f"Distribution of abilities beside {len(thresholds)} thresholds, from {easiest[1]} at {easiest[0]:.2f} to "
-        f"{hardest[1]} at {hardest[0]:.2f} logits.",
+        alt=f"Distribution of abilities beside {len(thresholds)} thresholds, from {easiest[1]} at "
+        f"{shown(easiest[0], 2)} to {hardest[1]} at {shown(hardest[0], 2)} logits.",
         caption="Wright map: a student as far up as a threshold has an even chance of passing it (without guessing)."
         + (f" Outside the picture: {outside} of {len(thresholds)} thresholds." if outside else ""),
         height=4.6,
@@ -100,8 +101,8 @@ def information(items: Sequence[Parameters], latent: Latent) -> Picture:
 
     return picture(
         paint,
-        alt=f"Test information by ability, highest ({told[best]:.1f}) at {theta[best]:.1f}, and the standard error of "
-        f"measurement, smallest ({error[best]:.2f}) there.",
+        alt=f"Test information by ability, highest ({shown(told[best], 1)}) at {shown(theta[best], 1)}, and the "
+        f"standard error of measurement, smallest ({shown(error[best], 2)}) there.",
         caption="For a student who was presented every item. Dotted: mean ability.",
         height=3.0,
     )

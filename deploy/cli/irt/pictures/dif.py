@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from deploy.cli.irt.output import shown
 from deploy.cli.report import Part, Text, picture
 from deploy.cli.report.palette import MUTED, SERIES
 
@@ -52,7 +53,7 @@ def deltas(items: Sequence[dict[str, Any]], focal: str) -> Part:
     return picture(
         paint,
         alt=f"Delta of {len(drawn)} items with 95 % intervals; the largest is {largest['item']}, "
-        f"{largest['delta']:.2f}, class {largest['class']}.",
+        f"{shown(largest['delta'], 2)}, class {largest['class']}.",
         caption="Mantel-Haenszel delta with its 95 % interval. Dashed lines at 1, dotted at 1.5, the edges of classes."
         + (f" The {MOST} largest of {len(known)}." if len(known) > MOST else ""),
         height=max(2.0, 0.9 + 0.22 * len(drawn)),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deploy.cli.irt.output import shown
 from deploy.cli.report import Picture, picture
 from deploy.cli.report.palette import MUTED, SERIES
 from services.assessment.domain.irt.linking import Link
@@ -33,8 +34,9 @@ def common(before: Mapping[str, Parameters], after: Mapping[str, Parameters], fo
 
     return picture(
         paint,
-        alt=f"Thresholds of {len(found.common)} common items on both scales; the farthest is {away:.2f} from the line.",
-        caption=f"The farthest threshold is {away:.2f} logits from the line.",
+        alt=f"Thresholds of {len(found.common)} common items on both scales; the farthest is "
+        f"{shown(away, 2)} from the line.",
+        caption=f"The farthest threshold is {shown(away, 2)} logits from the line.",
         height=4.2,
     )
 
@@ -55,6 +57,6 @@ def curves(before: Mapping[str, Parameters], after: Mapping[str, Parameters], fo
 
     return picture(
         paint,
-        alt=f"Expected scores on the common items by ability; the two curves differ by at most {gap:.2f} points.",
-        caption=f"Expected score on the common items: at most {gap:.2f} points apart.",
+        alt=f"Expected scores on the common items by ability; the two curves differ by at most {shown(gap, 2)} points.",
+        caption=f"Expected score on the common items: at most {shown(gap, 2)} points apart.",
     )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deploy.cli.irt.output import shown
 from deploy.cli.report import Picture, picture
 from deploy.cli.report.palette import MUTED, SERIES
 from services.assessment.domain.irt.models import Floats
@@ -41,8 +42,8 @@ def accuracy(true: Floats, found: Simulated) -> Picture:
     worst = int(np.argmax(made))
     return picture(
         paint,
-        alt=f"Left: estimates by true ability. Right: the error made by true ability, at most {made[worst]:.2f} near "
-        f"{middle[worst]:.1f}, beside the standard error stated.",
+        alt=f"Left: estimates by true ability. Right: the error made by true ability, at most "
+        f"{shown(made[worst], 2)} near {shown(middle[worst], 1)}, beside the standard error stated.",
         caption=f"Left: the first {min(MOST_POINTS, len(true)):,} students. Right: all students, in {len(made)} groups "
         "of true ability.",
         height=3.4,
@@ -65,8 +66,8 @@ def lengths(true: Floats, found: Simulated) -> Picture:
     return picture(
         paint,
         alt=f"Lengths of the tests: {found.length.min()} to {found.length.max()} items, on average "
-        f"{found.length.mean():.1f}; left as a histogram, right by true ability.",
-        caption=f"{found.length.mean():.1f} items on average.",
+        f"{shown(found.length.mean(), 1)}; left as a histogram, right by true ability.",
+        caption=f"{shown(found.length.mean(), 1)} items on average.",
         height=3.2,
     )
 
@@ -87,9 +88,9 @@ def exposure(rates: Floats, limit: float | None) -> Picture:
 
     return picture(
         paint,
-        alt=f"Exposure of {len(ordered)} items in falling order, the highest {ordered[0]:.2f}; "
+        alt=f"Exposure of {len(ordered)} items in falling order, the highest {shown(ordered[0], 2)}; "
         f"{int((ordered == 0).sum())} items were never used.",
-        caption=f"The most used item was seen by {100 * ordered[0]:.0f} % of the students; "
+        caption=f"The most used item was seen by {shown(100 * ordered[0], 0)} % of the students; "
         f"{int((ordered == 0).sum())} items were never used.",
         height=2.8,
     )
