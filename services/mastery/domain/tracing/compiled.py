@@ -11,7 +11,7 @@ from numba import njit
 
 from services.mastery.domain.tracing.counts import Counts, Tables
 from services.mastery.domain.tracing.forest import Forest
-from services.mastery.domain.tracing.skill import Ints
+from services.mastery.domain.tracing.skill import Floats, Ints
 
 _SMALL = 1e-250
 
@@ -101,3 +101,43 @@ def _expected(  # type: ignore[no-untyped-def]  # numba infers the types of the 
                 moves[s, 3, j] += (1 - k) * uu
                 weight_known[up, j] += kk + ku
                 weight_unknown[up, j] += uk + uu
+
+
+def updated(
+    beliefs: Floats, student: Ints, skill: Ints, symbol: Ints, if_known: Floats, if_unknown: Floats, learn: Floats,
+    forget: Floats,
+) -> None:  # fmt: skip
+    """Let many responses, in the order given, each change the belief about its student and skill, in place.
+
+    `beliefs` (students, skills, lanes) with three lanes, or with the first alone; `student`, `skill` and `symbol`
+    (responses,) integers of any width; `if_known` and `if_unknown` (skills, symbols, lanes), `learn` and `forget`
+    (skills, lanes). The same bits as `update.after_response`, one response after the other.
+    """
+    _updated(  # type: ignore[call-arg]  # numba is untyped: mypy sees a dispatcher without arguments
+        beliefs, student, skill, symbol, if_known, if_unknown, learn, forget
+    )
+
+
+@njit(nogil=True, cache=True)
+def _updated(  # type: ignore[no-untyped-def]  # numba infers the types of the arrays
+    beliefs, student, skill, symbol, if_known, if_unknown, learn, forget
+):
+    lanes = beliefs.shape[2]
+    if lanes == 1:  # the loop over lanes costs a third
+        for n in range(len(student)):
+            u, s, y = student[n], skill[n], symbol[n]
+            k = beliefs[u, s, 0]
+            evidence = k * if_known[s, y, 0]
+            believed = evidence / (evidence + (1 - k) * if_unknown[s, y, 0])
+            beliefs[u, s, 0] = believed * (1 - forget[s, 0]) + (1 - believed) * learn[s, 0]
+        return
+    for n in range(len(student)):
+        u, s, y = student[n], skill[n], symbol[n]
+        for j in range(lanes):
+            k = beliefs[u, s, j]
+            evidence = k * if_known[s, y, j]
+            believed = evidence / (evidence + (1 - k) * if_unknown[s, y, j])
+            beliefs[u, s, j] = believed * (1 - forget[s, j]) + (1 - believed) * learn[s, j]
+        if lanes == 3:
+            beliefs[u, s, 1] = min(beliefs[u, s, 1], beliefs[u, s, 0])
+            beliefs[u, s, 2] = max(beliefs[u, s, 2], beliefs[u, s, 0])

@@ -49,6 +49,7 @@ _FIRST_STRENGTH = 1.0
 _FIRST_WEIGHT = 1.0
 _AT_BOUND = 5e-3
 _VAGUE = 0.25
+_TELLING = 3.0
 _INTERVAL = 1.96
 
 FITTED = "fitted"
@@ -294,6 +295,9 @@ def _refused(values: Floats, errors: Floats) -> str | None:
     for name in ("guess", "slip"):
         if unsure[name] > _VAGUE:
             return f"unidentified: {name} could be anything (standard error {unsure[name]:.2f})"
+    both = np.hypot(unsure["guess"], unsure["slip"])
+    if 1 - named["guess"] - named["slip"] < _TELLING * both:
+        return "unidentified: a coin could give these answers (1 - guess - slip is within three standard errors of 0)"
     return None
 
 
