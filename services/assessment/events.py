@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from services.assessment.domain.attempts import fact_ids
 from services.assessment.domain.forms import Administration, Form, Item, Purpose
 from services.assessment.domain.irt import NOT_PRESENTED, Codes, Model
-from services.assessment.domain.irt.ability import ENGINE_VERSION
 from services.assessment.domain.sheets import WITHDRAWAL, Ints, Sheets
 from shared.errors import Invalid
 from shared.events import uuid7
@@ -78,6 +77,7 @@ class Attempts:
     form_version: bytes
     purpose: Purpose
     parameter_version: str | None
+    engine_version: str
     sheets: Sheets
     scores: Codes
     versions: Ints
@@ -126,7 +126,7 @@ def _layout(attempts: Attempts, *, has_ability: bool, is_withdrawn: bool) -> tup
         "ability_": b"\x59",
         "error_": b"\x61",
         "ends": _text(0x6A, attempts.parameter_version or "")
-        + _text(0x72, ENGINE_VERSION)
+        + _text(0x72, attempts.engine_version)
         + (b"\x78\x01" if is_withdrawn else b""),
     }
     order: list[tuple[str, int]] = [
@@ -199,7 +199,7 @@ def _message(attempts: Attempts, place: int, fact_id: bytes) -> pb.Attempt:
         ability=float(sheet["theta"]) if has_ability else None,
         standard_error=float(sheet["standard_error"]) if has_ability else None,
         parameter_version=attempts.parameter_version or "",
-        engine_version=ENGINE_VERSION,
+        engine_version=attempts.engine_version,
         withdrawn=withdrawn,
     )
 

@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.assessment import api
+from services.assessment.domain.irt.kernels import Name
 from services.assessment.handlers import placements
 from services.assessment.handlers.answers import SHEETS_PER_CHUNK, Answers
 from services.assessment.handlers.forms import Forms
@@ -33,6 +34,9 @@ class Settings(ServiceSettings):
     sheets_at_once: int = Field(
         default=SHEETS_PER_CHUNK, ge=100, le=100_000, description="Sheets an import merges in one transaction"
     )
+    kernel: Name = Field(
+        default="numpy", description="What computes abilities: numpy, or compiled (faster, 100 MB more a process)"
+    )
 
 
 LISTENS = (Listens(roster_pb2.StudentsPlaced, placements.students_placed),)
@@ -45,7 +49,7 @@ def build(settings: Settings, compute: Compute | None = None) -> Service:
     tokens = Tokens(settings.token_secret)
     roster = ServiceClient(settings.roster_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
     mastery = ServiceClient(settings.mastery_url, tokens, timeout_seconds=PEER_TIMEOUT_SECONDS)
-    answers = Answers(Roster(roster), compute, sheets_at_once=settings.sheets_at_once)
+    answers = Answers(Roster(roster), compute, sheets_at_once=settings.sheets_at_once, kernel=settings.kernel)
     imports = Imports(database, [Forms(Mastery(mastery), compute), answers])
 
     async def stop_computing() -> None:

@@ -9,7 +9,6 @@ import csv
 import json
 import math
 
-NODES = [-6 + 0.2 * q for q in range(61)]
 DAY = 86_400_000_000
 DECAY, WEIGHT, HARDEST = 0.002, 0.5, 4.0
 # The central value, the least and the most of each parameter.
@@ -82,28 +81,67 @@ def likelihood(parameters, score, theta):
 _tables = {}
 
 
-def table(item):
+def information(item, theta):
+    """What one item tells at this ability: the expected square of the slope of the log-probability."""
+    parameters = item["parameters"]
+    model = parameters["model"]
+    a = 1.0 if model in ("rasch", "pcm") else parameters.get("a", 1.0)
+    chances = [likelihood(parameters, score, theta) for score in range(item["maximum"] + 1)]
+    if model in ("pcm", "gpcm"):
+        mean = sum(score * chance for score, chance in enumerate(chances))
+        return a * a * sum(chance * (score - mean) ** 2 for score, chance in enumerate(chances))
+    if model == "grm":
+        at_least = [1.0] + [1 / (1 + math.exp(-a * (theta - step))) for step in parameters["b"]] + [0.0]
+        slopes = [a * (1 - at_least[k] - at_least[k + 1]) for k in range(len(chances))]
+        return sum(chance * slope * slope for chance, slope in zip(chances, slopes, strict=True))
+    knows = 1 / (1 + math.exp(-a * (theta - parameters["b"])))
+    c = parameters["c"] if model == "3pl" else 0.0
+    return a * a * knows * knows * (1 - c) * (1 - knows) / (c + (1 - c) * knows) if knows > 0 else 0.0
+
+
+def nodes_of(form):
+    """61 nodes from -6 to 6, or as many as keep them closer than the smallest posterior standard deviation."""
+    kept = _tables.get(("nodes", id(form)))
+    if kept is not None:
+        return kept
+    told = 0.0
+    for item in form["items"]:
+        if "parameters" not in item:
+            continue
+        model, b = item["parameters"]["model"], item["parameters"]["b"]
+        a = 1.0 if model in ("rasch", "pcm") else item["parameters"].get("a", 1.0)
+        steps = b if isinstance(b, list) else [b]
+        told += max(information(item, step + j / (4 * a)) for step in steps for j in range(-8, 9))
+    needed = math.ceil(12 * math.sqrt(told + 1)) + 1
+    needed = max(61, needed if needed % 2 else needed + 1)
+    half = needed // 2
+    _tables["nodes", id(form)] = [6 * q / half for q in range(-half, half + 1)]
+    return _tables["nodes", id(form)]
+
+
+def table(item, nodes):
     """Log-likelihood of every score at every node, kept by item so that a large file takes minutes and not hours."""
     known = _tables.get(id(item))
     if known is None:
         known = []
         for score in range(item["maximum"] + 1):
-            known.append([math.log(likelihood(item["parameters"], score, theta)) for theta in NODES])
+            known.append([math.log(likelihood(item["parameters"], score, theta)) for theta in nodes])
         _tables[id(item)] = known
     return known
 
 
-def ability(used):
-    """EAP and its standard error: standard normal prior on 61 nodes from -6 to 6, `used` is (item, score) pairs."""
-    logs = [-theta * theta / 2 for theta in NODES]
+def ability(form, used):
+    """EAP and its standard error with a standard normal prior; `used` is (item, score) pairs of the form."""
+    nodes = nodes_of(form)
+    logs = [-theta * theta / 2 for theta in nodes]
     for item, score in used:
-        for q, value in enumerate(table(item)[score]):
+        for q, value in enumerate(table(item, nodes)[score]):
             logs[q] += value
     top = max(logs)
     weights = [math.exp(value - top) for value in logs]
     total = sum(weights)
-    theta = sum(w * node for w, node in zip(weights, NODES, strict=True)) / total
-    variance = sum(w * (node - theta) ** 2 for w, node in zip(weights, NODES, strict=True)) / total
+    theta = sum(w * node for w, node in zip(weights, nodes, strict=True)) / total
+    variance = sum(w * (node - theta) ** 2 for w, node in zip(weights, nodes, strict=True)) / total
     return theta, math.sqrt(variance)
 
 
@@ -125,7 +163,7 @@ def attempt(form, row):
             used.append((item, score))
     theta = error = reason = None
     if used:
-        theta, error = ability(used)
+        theta, error = ability(form, used)
     else:
         reason = "NO_RESPONSES" if calibrated else "NOT_CALIBRATED"
     return {

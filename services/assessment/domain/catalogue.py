@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from services.assessment.domain.forms import Form, Purpose
+from services.assessment.domain.irt.kernels import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Catalogue:
 
     administrations: Mapping[str, KnownAdministration | None]
     forms: Mapping[str, KnownForm | None]
+    kernel: Name = "numpy"
+    """What abilities are computed with."""
 
     def packed(self) -> bytes:
         """As bytes for the worker process, which unpacks equal bytes once and not for every block."""

@@ -12,8 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.assessment.domain.forms import Form, Item
-from services.assessment.domain.irt import HIGHEST_SCORE, NOT_PRESENTED, NOT_REACHED, OMITTED, Codes, ability
+from services.assessment.domain.irt import (
+    HIGHEST_SCORE,
+    NOT_PRESENTED,
+    NOT_REACHED,
+    OMITTED,
+    Codes,
+    Parameters,
+    Responses,
+    plain,
+)
+from services.assessment.domain.irt.ability import Estimates, eap
+from services.assessment.domain.irt.kernels import Kernel
 from services.assessment.domain.irt.models import Floats
+from services.assessment.domain.irt.packing import pack
+from services.assessment.domain.irt.responses import usable
 
 NOT_ALLOWED = 252
 """Never stored: marks a response that the item does not allow."""
@@ -78,10 +91,23 @@ class Results:
     standard_error: Floats
 
 
-def results(form: Form, scores: Codes) -> Results:
+def results(form: Form, scores: Codes, kernel: Kernel = plain) -> Results:
     """Raw scores and abilities of students who took one form; scores (students, items)."""
-    theta, error = ability.abilities(scores, [item.parameters for item in form.items])
-    return Results(raw=raw_scores(scores), maximum=maxima(scores, form.items), theta=theta, standard_error=error)
+    found = abilities(scores, [item.parameters for item in form.items], kernel)
+    return Results(
+        raw=raw_scores(scores), maximum=maxima(scores, form.items), theta=found.theta, standard_error=found.se
+    )
+
+
+def abilities(scores: Codes, items: Sequence[Parameters | None], kernel: Kernel = plain) -> Estimates:
+    """EAP abilities from the items that have parameters; omitted is wrong, not reached and not presented say nothing.
+
+    Bytes always have room for not presented, so a student's estimate has the same bits whoever else is there.
+    """
+    calibrated = [place for place, item in enumerate(items) if item is not None]
+    used = [item for item in items if item is not None]
+    packed = pack(Responses(usable(scores[:, calibrated])), [item.categories for item in used], missing=True)
+    return eap(packed, used, kernel=kernel)
 
 
 def why_no_ability(form: Form) -> Reason:

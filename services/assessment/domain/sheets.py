@@ -16,6 +16,7 @@ from services.assessment.domain import scoring
 from services.assessment.domain.catalogue import Catalogue, KnownAdministration, KnownForm
 from services.assessment.domain.forms import Item
 from services.assessment.domain.irt import Codes
+from services.assessment.domain.irt.kernels import Kernel, kernel
 from services.assessment.domain.problems import Problem, shown
 from services.assessment.domain.records import LONGEST_FIELD
 from services.assessment.domain.scoring import NOT_ALLOWED
@@ -133,7 +134,7 @@ def wanted(keys: Iterable[tuple[str, str]], catalogue: Catalogue) -> Reading | N
 
 def check(administration: str, form: str, together: Together, catalogue: Catalogue, reading: Reading) -> None:
     """Check and score these sheets, into the reading."""
-    _Part(together, reading).read(administration, form, catalogue)
+    _Part(together, reading, kernel(catalogue.kernel)).read(administration, form, catalogue)
 
 
 def unwritable(column: Sequence[str]) -> dict[int, tuple[str, str, str]]:
@@ -165,8 +166,8 @@ def _is_utf8(text: str) -> bool:
 class _Part:
     """Sheets of one administration and one form."""
 
-    def __init__(self, together: Together, reading: Reading) -> None:
-        self._is, self._reading = together, reading
+    def __init__(self, together: Together, reading: Reading, kernel: Kernel) -> None:
+        self._is, self._reading, self._kernel = together, reading, kernel
         self._bad: set[int] = set()
 
     def _refuse(self, index: int, column: str, value: object, rule: str, remedy: str) -> None:
@@ -287,7 +288,7 @@ class _Part:
             good = [index for index in range(len(students)) if index not in self._bad]
             sheets, scores = sheets[good], scores[good]
             responses, students = [responses[index] for index in good], [students[index] for index in good]
-        found = scoring.results(known.form, scores)
+        found = scoring.results(known.form, scores, self._kernel)
         sheets["raw"], sheets["maximum"] = found.raw, found.maximum
         sheets["theta"], sheets["standard_error"] = found.theta, found.standard_error
         text = "".join(responses)

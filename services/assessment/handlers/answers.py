@@ -6,6 +6,8 @@ from uuid import UUID
 import numpy as np
 
 from services.assessment import events
+from services.assessment.domain.irt.ability import engine_version
+from services.assessment.domain.irt.kernels import Name
 from services.assessment.domain.sheets import WITHDRAWAL, Ints
 from services.assessment.events import Attempts
 from services.assessment.handlers.reading import Validation
@@ -25,16 +27,22 @@ class Answers:
 
     kind = "answers"
 
-    def __init__(self, roster: Roster, compute: Compute, *, sheets_at_once: int = SHEETS_PER_CHUNK) -> None:
+    def __init__(
+        self, roster: Roster, compute: Compute, *, sheets_at_once: int = SHEETS_PER_CHUNK, kernel: Name = "numpy"
+    ) -> None:
         self._roster = roster
         self._compute = compute
         self._sheets_at_once = sheets_at_once
+        self._kernel = kernel
 
     async def validate(self, job: Job) -> None:
         """Read, check, score and stage the file, piece by piece."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                await Validation(job, self._roster, self._compute, tasks, sheets_at_once=self._sheets_at_once).run()
+                validation = Validation(
+                    job, self._roster, self._compute, tasks, sheets_at_once=self._sheets_at_once, kernel=self._kernel
+                )
+                await validation.run()
         except ExceptionGroup as several:
             raise several.exceptions[0] from several
 
@@ -43,7 +51,8 @@ class Answers:
         chunk, following = await store.list_staged(tx, job.id, cursor, self._sheets_at_once)
         if not chunk:
             return None
-        merging = Merging(tx, chunk)
+        engine = engine_version(self._kernel)
+        merging = Merging(tx, chunk, engine)
         verdict = _Verdict(chunk, await merging.look())
         if verdict.added.any():
             await merging.add(but=np.flatnonzero(~verdict.added).tolist())
@@ -51,7 +60,7 @@ class Answers:
             await merging.replace(np.flatnonzero(verdict.replaced).tolist())
         if verdict.withdrawn.any():
             await merging.withdraw(np.flatnonzero(verdict.withdrawn).tolist())
-        tx.announce_encoded(pb.AttemptsScored, *_facts(chunk, verdict))
+        tx.announce_encoded(pb.AttemptsScored, *_facts(chunk, verdict, engine))
         added, changed = int(verdict.added.sum()), int((verdict.replaced | verdict.withdrawn).sum())
         job.counts.added += added
         job.counts.changed += changed
@@ -78,7 +87,7 @@ class _Verdict:
         self.versions[kept.places] += kept.versions
 
 
-def _facts(chunk: list[Slice], verdict: _Verdict) -> tuple[list[bytes], list[bytes]]:
+def _facts(chunk: list[Slice], verdict: _Verdict, engine: str) -> tuple[list[bytes], list[bytes]]:
     """Keys and facts of every sheet of the chunk that is new or says something else than before."""
     keys: list[bytes] = []
     facts: list[bytes] = []
@@ -96,6 +105,7 @@ def _facts(chunk: list[Slice], verdict: _Verdict) -> tuple[list[bytes], list[byt
                 form_version=each.form_version.bytes,
                 purpose=each.purpose,
                 parameter_version=each.parameter_version,
+                engine_version=engine,
                 sheets=sheets,
                 scores=each.scores[news],
                 versions=verdict.versions[mine][news],

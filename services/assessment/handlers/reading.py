@@ -15,6 +15,7 @@ from services.assessment.domain import csvfile, ndjson, parquetfile, scoring, sh
 from services.assessment.domain.attempts import Seen, attempt_ids
 from services.assessment.domain.catalogue import Catalogue
 from services.assessment.domain.csvfile import Header
+from services.assessment.domain.irt.kernels import Name
 from services.assessment.domain.problems import Problem, shown
 from services.assessment.domain.records import Block, RecordTooLong, Splitter
 from services.assessment.domain.sheets import ORIGINAL, WITHDRAWAL, Ids, Reading, Scored
@@ -41,11 +42,18 @@ class Validation:
     """One file: read, checked, scored, its students named, staged."""
 
     def __init__(
-        self, job: Job, roster: Roster, compute: Compute, tasks: asyncio.TaskGroup, *, sheets_at_once: int
+        self,
+        job: Job,
+        roster: Roster,
+        compute: Compute,
+        tasks: asyncio.TaskGroup,
+        *,
+        sheets_at_once: int,
+        kernel: Name = "numpy",
     ) -> None:
         self._job, self._roster, self._compute, self._tasks = job, roster, compute, tasks
         self._sheets_at_once = sheets_at_once
-        self._catalogue = Catalogue({}, {})
+        self._catalogue = Catalogue({}, {}, kernel)
         self._packed = self._catalogue.packed()
         self._missing: set[tuple[str, str]] = set()
         self._received = self._staged = 0
@@ -147,7 +155,9 @@ class Validation:
             administrations = await form_store.find_administrations(tx, reading.wanted_administrations)
             forms = await form_store.find_forms(tx, reading.wanted_forms)
         self._catalogue = Catalogue(
-            {**self._catalogue.administrations, **administrations}, {**self._catalogue.forms, **forms}
+            {**self._catalogue.administrations, **administrations},
+            {**self._catalogue.forms, **forms},
+            self._catalogue.kernel,
         )
         self._packed = self._catalogue.packed()
         return True

@@ -11,7 +11,6 @@ import numpy as np
 
 from services.assessment.domain.forms import Purpose
 from services.assessment.domain.irt import Codes
-from services.assessment.domain.irt.ability import ENGINE_VERSION
 from services.assessment.domain.sheets import SHEET, Ids, Ints, Sheets, cut
 from services.assessment.store import copying
 from shared.db import Transaction
@@ -143,8 +142,8 @@ class Merging:
     What is the same in a whole slice is not in its rows: statements find it in arrays, by the slice's place.
     """
 
-    def __init__(self, tx: Transaction, slices: Sequence[Slice]) -> None:
-        self._tx, self._slices = tx, slices
+    def __init__(self, tx: Transaction, slices: Sequence[Slice], engine_version: str) -> None:
+        self._tx, self._slices, self._engine_version = tx, slices, engine_version
 
     async def look(self) -> Kept:
         """Bring the sheets in; what is kept of the same attempts, by the sheets' places in all slices together."""
@@ -193,7 +192,7 @@ class Merging:
             [each.form_version for each in self._slices],
             [each.reason for each in self._slices],
             [each.parameter_version for each in self._slices],
-            ENGINE_VERSION,
+            self._engine_version,
             but,
         )
 
@@ -212,7 +211,7 @@ class Merging:
             WHERE s.number = ANY ($1::integer[]) AND (a.student_id, a.id) = (s.student_id, s.id)
             """,
             places,
-            ENGINE_VERSION,
+            self._engine_version,
             [each.form_version for each in self._slices],
             [each.reason for each in self._slices],
             [each.parameter_version for each in self._slices],

@@ -44,7 +44,7 @@ async def test_sheets_are_scored_kept_and_announced(assessment: AssessmentServic
         assert (fact.student, fact.form) == (row["student_id"].bytes, row["form_version_id"].bytes)
         assert (fact.administration, fact.modality) == (row["administration_id"].bytes, row["modality"])
         assert fact.completed_at == round(row["completed_at"].timestamp() * 1_000_000)
-        assert (fact.version, fact.scores, fact.engine_version) == (1, row["scores"], "eap-1:61n6")
+        assert (fact.version, fact.scores, fact.engine_version) == (1, row["scores"], "eap-2:61:numpy")
         assert (fact.ability if fact.HasField("ability") else None) == row["theta"]
         assert (fact.standard_error if fact.HasField("standard_error") else None) == row["standard_error"]
     assert {fact.purpose for fact in facts} == {pb.PURPOSE_DIAGNOSTIC, pb.PURPOSE_FORMATIVE}

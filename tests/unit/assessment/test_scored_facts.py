@@ -49,6 +49,7 @@ def attempts(given_: list[tuple[int, float | None, int, int, int]], items: int, 
         form_version=FORM.bytes,
         purpose=Purpose.FORMATIVE,
         parameter_version=calibration,
+        engine_version="eap-2:61:numpy",
         sheets=rows,
         scores=np.arange(len(given_) * items, dtype=np.uint8).reshape(len(given_), items),
         versions=np.array([version for *_, version in given_], dtype=np.int64),
@@ -67,7 +68,7 @@ def by_protobuf(made: Attempts) -> list[bytes]:
             id=bytes(digest), student=row["student"].tobytes(), attempt=row["attempt"].tobytes(), version=version,
             administration=made.administration, form=made.form_version, completed_at=int(row["completed_at"]),
             modality=int(row["modality"]), purpose=pb.PURPOSE_FORMATIVE, scores=scores.tobytes(),
-            parameter_version=made.parameter_version or "", engine_version="eap-1:61n6",
+            parameter_version=made.parameter_version or "", engine_version="eap-2:61:numpy",
         )  # fmt: skip
         if row["status"] == WITHDRAWAL:
             fact.withdrawn, fact.scores = True, b"\xff" * len(scores)

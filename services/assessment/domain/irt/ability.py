@@ -1,82 +1,187 @@
-"""What ability a pattern of scores speaks for.
+"""What ability a pattern of responses speaks for: EAP, MAP, WLE and ML, each with its standard error.
 
-Abilities are in logits (D = 1). The prior is the standard normal on 61 equally spaced nodes from −6 to 6, each node's
-weight proportional to the density, so the estimates are the expected a posteriori of Bock & Mislevy (1982,
-"Adaptive EAP estimation of ability in a microcomputer environment", Applied Psychological Measurement 6, 431–444).
-
-Everything is elementwise or a sum along one student's row: a student's estimate has the same bits whoever else
-is in the batch. Nothing here calls BLAS, whose sums depend on the shape.
+Abilities are in logits (D = 1). EAP is the expected a posteriori of Bock & Mislevy (1982, "Adaptive EAP estimation of
+ability in a microcomputer environment", Applied Psychological Measurement 6, 431–444) and its standard error the
+posterior's standard deviation; MAP, ML and the weighted likelihood of Warm (1989, Psychometrika 54, 427–450) have
+1/sqrt of the observed information (see `maxima`). A student without any usable response has no estimate: NaN in both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
 
-from services.assessment.domain.irt.models import Floats, Parameters, log_probabilities
-from services.assessment.domain.irt.quadrature import log_normal_weights
-from services.assessment.domain.irt.responses import NOT_PRESENTED, NOT_REACHED, OMITTED, Codes
+from services.assessment.domain.irt import plain
+from services.assessment.domain.irt.kernels import VERSIONS, Kernel, Name
+from services.assessment.domain.irt.maxima import Extra, highest
+from services.assessment.domain.irt.models import Floats, Parameters, information
+from services.assessment.domain.irt.packing import Bytes, Packed, pack
+from services.assessment.domain.irt.quadrature import equally_spaced, fine_enough, log_normal_weights
+from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Responses, Sparse
+from services.assessment.domain.irt.tables import Tables, tables
 
-ENGINE_VERSION = "eap-1:61n6"
-BATCH = 512  # students at a time: 512 × 61 float64 stay in the second-level cache
+NODES = 61
+"""Fewest nodes of a posterior; tests that measure sharply get more."""
 
-NODES: Floats = np.arange(-30, 31, dtype=np.float64) / 5
-"""Where the posterior is evaluated, shape (61,), logits."""
+BATCH = 8192
 
 
-LOG_PRIOR: Floats = log_normal_weights(NODES)
-"""Log of the nodes' prior weights, shape (61,); the weights sum to 1."""
+def engine_version(kernel: Name) -> str:
+    """How scores name what computed them: the method, the fewest nodes and the kernel."""
+    return f"eap-2:{NODES}:{VERSIONS[kernel]}"
+
+
+class Method(StrEnum):
+    """How an ability is estimated."""
+
+    EAP = "eap"
+    MAP = "map"
+    WLE = "wle"
+    ML = "ml"
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A normal distribution of abilities, logits."""
+
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Abilities and standard errors, both (students,), logits.
+
+    NaN in both: no usable response. Infinite in both: the likelihood rises for ever (ML of all right or all wrong).
+    """
+
+    theta: Floats
+    se: Floats
+
+
+STANDARD = Prior()
+
+
+def estimate(
+    method: Method,
+    responses: Responses | Sparse,
+    items: Sequence[Parameters],
+    *,
+    prior: Prior = STANDARD,
+    kernel: Kernel = plain,
+    bounds: tuple[float, float] | None = None,
+) -> Estimates:
+    """Abilities by that method; `prior` is that of EAP and MAP, `bounds` those of infinite ML."""
+    match method:
+        case Method.EAP:
+            return eap(responses, items, prior=prior, kernel=kernel)
+        case Method.MAP:
+            return map_(responses, items, prior=prior)
+        case Method.WLE:
+            return wle(responses, items)
+        case Method.ML:
+            return ml(responses, items, bounds=bounds)
+
+
+def eap(
+    responses: Responses | Sparse | Packed,
+    items: Sequence[Parameters],
+    *,
+    prior: Prior = STANDARD,
+    kernel: Kernel = plain,
+    nodes: int = NODES,
+) -> Estimates:
+    """Expected a posteriori θ̂ = Σ θ p and standard error sqrt Σ (θ − θ̂)² p, on at least this many nodes."""
+    packed = (
+        pack(responses, [item.categories for item in items]) if isinstance(responses, Responses | Sparse) else responses
+    )
+    found = kernel.moments(packed, _tables(tuple(items), fine_enough(_sharpest(packed, items), nodes, prior.sd), prior))
+    silent = _silent(packed)
+    found.mean[silent] = np.nan
+    found.sd[silent] = np.nan
+    return Estimates(found.mean, found.sd)
+
+
+def map_(responses: Responses | Sparse, items: Sequence[Parameters], *, prior: Prior = STANDARD) -> Estimates:
+    """Maximum a posteriori; the prior's precision counts as information."""
+    return _highest(responses, items, Extra.PRIOR, prior)
+
+
+def wle(responses: Responses | Sparse, items: Sequence[Parameters]) -> Estimates:
+    """Warm's weighted likelihood: the root of Σ s + J/(2I); finite whatever the responses are."""
+    return _highest(responses, items, Extra.WARM, STANDARD)
+
+
+def ml(
+    responses: Responses | Sparse, items: Sequence[Parameters], *, bounds: tuple[float, float] | None = None
+) -> Estimates:
+    """Maximum likelihood; with `bounds` nobody lies outside, and who does has the expected error at the bound."""
+    found = _highest(responses, items, Extra.NOTHING, STANDARD)
+    if bounds is None:
+        return found
+    for bound, outside in ((bounds[0], found.theta < bounds[0]), (bounds[1], found.theta > bounds[1])):
+        facts = np.array([float(information(item, np.array([bound]))[0]) for item in items])
+        for start, codes in _dense(responses):
+            own = np.flatnonzero(outside[start : start + len(codes)])
+            found.se[start + own] = 1 / np.sqrt((codes[own] != NOT_PRESENTED) @ facts)
+        found.theta[outside] = bound
+    return found
+
+
+def _highest(responses: Responses | Sparse, items: Sequence[Parameters], extra: Extra, prior: Prior) -> Estimates:
+    theta, error = np.empty(responses.students), np.empty(responses.students)
+    for start, codes in _dense(responses):
+        part = slice(start, start + len(codes))
+        theta[part], error[part] = highest(codes, items, extra, prior.mean, prior.sd)
+    return Estimates(theta, error)
+
+
+def _dense(responses: Responses | Sparse) -> Iterator[tuple[int, Codes]]:
+    """The codes of some students at a time, and the first of them."""
+    for start in range(0, responses.students, BATCH):
+        if isinstance(responses, Responses):
+            yield start, responses.codes[start : start + BATCH]
+            continue
+        bounds = responses.bounds[start : start + BATCH + 1]
+        codes = np.full((len(bounds) - 1, responses.width), NOT_PRESENTED, dtype=np.uint8)
+        own = slice(bounds[0], bounds[-1])
+        codes[np.repeat(np.arange(len(codes)), np.diff(bounds)), responses.items[own]] = responses.scores[own]
+        yield start, codes
+
+
+@lru_cache(maxsize=16)
+def _tables(items: tuple[Parameters, ...], nodes: int, prior: Prior) -> Tables:
+    """Kept for forms whose sheets come in one by one."""
+    places = equally_spaced(nodes, prior.mean, prior.sd)
+    return tables(items, places, log_normal_weights(places, prior.mean, prior.sd))
+
+
+def _sharpest(packed: Packed, items: Sequence[Parameters]) -> float:
+    """An upper bound of the information that any of these students' tests gives."""
+    facts = np.array([_most_information(item) for item in items])
+    if isinstance(packed, Bytes):
+        return float(facts.sum())
+    of_row = np.repeat(facts, packed.layout.categories)
+    before = np.concatenate([[0.0], np.cumsum(of_row[packed.rows])])
+    return float(np.diff(before[packed.bounds]).max(initial=0.0))
 
 
 @lru_cache(maxsize=8192)
-def _rows(parameters: Parameters) -> tuple[Codes, Floats]:
-    """Where each byte of a score column finds its row, shape (256,), and the rows of log-probabilities (m + 2, 61).
-
-    Omitted counts as score 0; not reached and not presented find the last row, which is zero and adds nothing.
-    """
-    table = log_probabilities(parameters, NODES)
-    row = np.full(256, len(table), dtype=np.uint8)
-    row[: len(table)] = np.arange(len(table))
-    row[OMITTED] = 0
-    return row, np.concatenate([table, np.zeros((1, table.shape[1]))])
+def _most_information(item: Parameters) -> float:
+    """The most information an item gives anywhere: looked for at and around its thresholds."""
+    around = np.arange(-8, 9) / (4 * max(abs(item.a), 1e-9))
+    return float(information(item, np.concatenate([step + around for step in item.b])).max())
 
 
-def log_likelihood(scores: Codes, items: Sequence[Parameters | None]) -> Floats:
-    """Log-likelihood of every student's scores at the nodes; scores (students, items) → (students, 61)."""
-    total = np.zeros((len(scores), len(NODES)))
-    found = np.empty_like(total)
-    for position, parameters in enumerate(items):
-        if parameters is not None:
-            row, rows = _rows(parameters)
-            # Into a place of its own and without a check of the rows, which are all there: half the time.
-            np.take(rows, row[scores[:, position]], axis=0, out=found, mode="clip")
-            total += found
-    return total
-
-
-def abilities(scores: Codes, items: Sequence[Parameters | None]) -> tuple[Floats, Floats]:
-    """EAP ability θ̂ = Σ θ p and standard error sqrt Σ (θ − θ̂)² p of every student, both (students,), in logits.
-
-    `scores` is (students, items): 0..250 the score, 253 not reached, 254 omitted, 255 not presented.
-    Students without a single usable response get NaN in both.
-    """
-    theta, error = np.empty(len(scores)), np.empty(len(scores))
-    for start in range(0, len(scores), BATCH):
-        part = slice(start, start + BATCH)
-        theta[part], error[part] = _posterior(log_likelihood(scores[part], items))
-    calibrated = np.array([parameters is not None for parameters in items], dtype=bool)
-    used = (scores[:, calibrated] != NOT_REACHED) & (scores[:, calibrated] != NOT_PRESENTED)
-    silent = ~used.any(axis=1)
-    theta[silent] = np.nan
-    error[silent] = np.nan
-    return theta, error
-
-
-def _posterior(log_likelihoods: Floats) -> tuple[Floats, Floats]:
-    logs = log_likelihoods + LOG_PRIOR
-    logs -= logs.max(axis=1, keepdims=True)
-    weights = np.exp(logs)
-    weights /= weights.sum(axis=1, keepdims=True)
-    theta = (weights * NODES).sum(axis=1)
-    away = NODES - theta[:, np.newaxis]
-    return theta, np.sqrt((weights * away * away).sum(axis=1))
+def _silent(packed: Packed) -> Floats:
+    """Who has no response at all, (students,) booleans."""
+    if not isinstance(packed, Bytes):
+        return np.asarray(np.diff(packed.bounds) == 0)
+    if not packed.layout.groups:
+        return np.ones(packed.students, dtype=bool)
+    if not packed.layout.missing:
+        return np.zeros(packed.students, dtype=bool)
+    nothing = np.array(packed.layout.patterns) - 1
+    return np.asarray((packed.codes == nothing).all(axis=1))

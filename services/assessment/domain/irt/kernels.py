@@ -8,6 +8,9 @@ from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tab
 
 Name = Literal["numpy", "compiled"]
 
+VERSIONS: dict[Name, str] = {"numpy": plain.VERSION, "compiled": "numba"}
+"""How scores name each kernel, without loading it."""
+
 
 class Kernel(Protocol):
     """What both kernels do; VERSION is how a score names the one it was computed with."""

@@ -16,3 +16,13 @@ def log_normal_weights(nodes: Floats, mean: float = 0.0, sd: float = 1.0) -> Flo
     away = (nodes - mean) / sd
     logs = -0.5 * away * away
     return np.asarray(logs - np.log(np.exp(logs).sum()), dtype=np.float64)
+
+
+def fine_enough(information: float, least: int, sd: float = 1.0, reach: float = 6.0) -> int:
+    """How many nodes a posterior needs that no more information than this has sharpened; at least `least`, odd.
+
+    Neighbouring nodes are no further apart than the smallest standard deviation 1/sqrt(information + 1/sd²): sums over
+    equally spaced nodes are then exact to 1e-8 for a normal posterior (2 exp(−2π²) is the error's factor).
+    """
+    needed = int(np.ceil(2 * reach * sd * np.sqrt(information + 1 / sd**2))) + 1
+    return max(least, needed + 1 - needed % 2)

@@ -1,6 +1,7 @@
 """Responses of many students: how they are kept, dense or as lists of entries, and what a missing one counts as."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,38 @@ Indices = NDArray[np.int64]
 
 NOT_REACHED, OMITTED, NOT_PRESENTED = 253, 254, 255
 HIGHEST_SCORE = 250
+
+
+class Counts(StrEnum):
+    """What a response that is none counts as."""
+
+    WRONG = "wrong"
+    NOT_PRESENTED = "not presented"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a test takes the three ways of giving no answer."""
+
+    omitted: Counts = Counts.WRONG
+    not_reached: Counts = Counts.NOT_PRESENTED
+    not_presented: Counts = Counts.NOT_PRESENTED
+
+
+USUAL = Policy()
+"""Omitted is wrong; not reached and not presented say nothing."""
+
+
+def usable(codes: Codes, policy: Policy = USUAL) -> Codes:
+    """The codes with nothing but scores and 255: what the policy makes of 253, 254 and 255."""
+    instead = np.arange(256).astype(np.uint8)
+    for code, counts in (
+        (OMITTED, policy.omitted),
+        (NOT_REACHED, policy.not_reached),
+        (NOT_PRESENTED, policy.not_presented),
+    ):
+        instead[code] = 0 if counts is Counts.WRONG else NOT_PRESENTED
+    return np.asarray(instead[codes], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the kernels look up, log-probabilities of items and priors of groups at the nodes, and what they answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from services.assessment.domain.irt.packing import Layout, Packed, PackingMismat
 Groups = NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """Items and priors at Q nodes.
 
@@ -25,6 +25,8 @@ class Tables:
     logs: Floats
     categories: tuple[int, ...]
     log_prior: Floats
+    known: dict[Layout, list[Floats]] = field(default_factory=dict, repr=False)
+    """Patterns that were asked for already; they go when the tables go."""
 
     def check(self, layout: Layout) -> None:
         """Raise PackingMismatch when responses packed in this layout are not to these items."""
@@ -44,6 +46,8 @@ def patterns(table: Tables, layout: Layout) -> list[Floats]:
 
     Rows add up item after item, first to last; not presented adds nothing.
     """
+    if layout in table.known:
+        return table.known[layout]
     table.check(layout)
     nothing = np.zeros((1, len(table.nodes)))
     found: list[Floats] = []
@@ -54,6 +58,7 @@ def patterns(table: Tables, layout: Layout) -> list[Floats]:
             digits = np.concatenate([own, nothing]) if layout.missing else own
             total = (total[:, np.newaxis, :] + digits[np.newaxis, :, :]).reshape(-1, len(table.nodes))
         found.append(total)
+    table.known[layout] = found
     return found
 
 

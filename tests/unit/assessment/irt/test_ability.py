@@ -1,18 +1,17 @@
 """Ability: what the estimates must obey, plain loops beside them, and published results."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.assessment.domain.irt import NOT_PRESENTED, NOT_REACHED, OMITTED, Model, Parameters, ability
+from services.assessment.domain.irt import DICHOTOMOUS, NOT_PRESENTED, NOT_REACHED, OMITTED, Model, Parameters
 from services.assessment.domain.irt.models import log_probabilities
-
-GOLDEN = Path(__file__).parents[4].parent / "shared" / "data" / "golden" / "LSAT6_2PL.json"
+from services.assessment.domain.irt.plain import BATCH
+from services.assessment.domain.scoring import abilities
+from tests.e2e import recompute
 
 slopes = st.floats(0.2, 4)
 thresholds = st.floats(-6, 6)
@@ -51,21 +50,28 @@ def plain_probability(item: Parameters, score: int, theta: float) -> float:
 
 
 def plain_ability(items: list[Parameters | None], scores: list[int]) -> tuple[float, float] | None:
-    nodes = [-6 + 0.2 * q for q in range(61)]
-    weights = [math.exp(-node * node / 2) for node in nodes]
-    used = False
-    for item, code in zip(items, scores, strict=True):
-        if item is None or code in (NOT_REACHED, NOT_PRESENTED):
-            continue
-        used = True
-        score = 0 if code == OMITTED else code
-        weights = [w * plain_probability(item, score, node) for w, node in zip(weights, nodes, strict=True)]
-    if not used:
-        return None
-    total = math.fsum(weights)
-    theta = math.fsum(w * node for w, node in zip(weights, nodes, strict=True)) / total
-    spread = math.fsum(w * (node - theta) ** 2 for w, node in zip(weights, nodes, strict=True)) / total
-    return theta, math.sqrt(spread)
+    """As the platform's recomputation does it, with an item for a dictionary."""
+    described = [
+        {
+            "maximum": len(item.b),
+            "parameters": {"model": item.model.value, "a": item.a, "b": thresholds_of(item), "c": item.c},
+        }
+        if item
+        else {"maximum": 1}
+        for item in items
+    ]
+    used = [
+        (item, 0 if code == OMITTED else code)
+        for item, code in zip(described, scores, strict=True)
+        if "parameters" in item and code not in (NOT_REACHED, NOT_PRESENTED)
+    ]
+    recompute._tables.clear()
+    return recompute.ability({"items": described}, used) if used else None
+
+
+def thresholds_of(item: Parameters) -> float | list[float]:
+    """As forms files write them."""
+    return item.b[0] if item.model in DICHOTOMOUS else list(item.b)
 
 
 @given(parameters(), st.floats(-8, 8))
@@ -81,7 +87,8 @@ def test_the_scores_of_an_item_share_one_probability(item: Parameters, theta: fl
 def test_abilities_equal_plain_loops(case: tuple[list[Parameters | None], list[list[int]]]) -> None:
     items, sheets = case
 
-    theta, error = ability.abilities(np.array(sheets, dtype=np.uint8), items)
+    found = abilities(np.array(sheets, dtype=np.uint8), items)
+    theta, error = found.theta, found.se
 
     for row, scores in enumerate(sheets):
         expected = plain_ability(items, scores)
@@ -98,15 +105,15 @@ def test_a_student_s_estimate_has_the_same_bits_whoever_else_is_in_the_batch(
     case: tuple[list[Parameters | None], list[list[int]]],
 ) -> None:
     items, sheets = case
-    crowd = np.array(sheets * (ability.BATCH // len(sheets) + 2), dtype=np.uint8)
+    crowd = np.array(sheets * (BATCH // len(sheets) + 2), dtype=np.uint8)
 
-    together = ability.abilities(crowd, items)
+    together = abilities(crowd, items)
 
     for row, scores in enumerate(sheets):
-        alone = ability.abilities(np.array([scores], dtype=np.uint8), items)
-        for estimate in (0, 1):
-            copies = together[estimate][row :: len(sheets)]
-            assert {value.tobytes() for value in copies} == {alone[estimate][0].tobytes()}
+        alone = abilities(np.array([scores], dtype=np.uint8), items)
+        for crowded, own in ((together.theta, alone.theta), (together.se, alone.se)):
+            copies = crowded[row :: len(sheets)]
+            assert {value.tobytes() for value in copies} == {own[0].tobytes()}
 
 
 @given(st.lists(parameters(), min_size=1, max_size=5), st.data())
@@ -116,7 +123,7 @@ def test_a_higher_score_never_lowers_ability(items: list[Parameters], data: st.D
     better = list(scores)
     better[raised] = min(scores[raised] + 1, len(items[raised].b))
 
-    theta, _ = ability.abilities(np.array([scores, better], dtype=np.uint8), items)
+    theta = abilities(np.array([scores, better], dtype=np.uint8), items).theta
 
     assert theta[1] >= theta[0] - 1e-12
 
@@ -124,42 +131,27 @@ def test_a_higher_score_never_lowers_ability(items: list[Parameters], data: st.D
 def test_nothing_underflows_far_from_the_items() -> None:
     items = [Parameters(Model.GRM, (18.0, 18.5, 19.0), 10.0), Parameters(Model.TWO_PL, (-20.0,), 10.0)] * 20
 
-    theta, error = ability.abilities(np.array([[2, 0] * 20], dtype=np.uint8), items)
+    found = abilities(np.array([[2, 0] * 20], dtype=np.uint8), items)
 
-    assert np.isfinite(theta).all()
-    assert np.isfinite(error).all()
+    assert np.isfinite(found.theta).all()
+    assert np.isfinite(found.se).all()
 
 
 def test_without_answers_there_is_no_ability() -> None:
     items = [Parameters(Model.RASCH, (0.0,)), None]
 
-    theta, error = ability.abilities(np.array([[NOT_REACHED, 1], [NOT_PRESENTED, 0]], dtype=np.uint8), items)
+    found = abilities(np.array([[NOT_REACHED, 1], [NOT_PRESENTED, 0]], dtype=np.uint8), items)
 
-    assert np.isnan(theta).all()
-    assert np.isnan(error).all()
+    assert np.isnan(found.theta).all()
+    assert np.isnan(found.se).all()
 
 
 def test_omitted_counts_as_wrong_and_not_reached_not_at_all() -> None:
     items = [Parameters(Model.RASCH, (0.0,)), Parameters(Model.RASCH, (0.5,))]
     sheets = np.array([[1, 0], [1, OMITTED], [1, NOT_REACHED], [1, NOT_PRESENTED]], dtype=np.uint8)
 
-    theta, _ = ability.abilities(sheets, items)
+    theta = abilities(sheets, items).theta
 
     assert theta[0] == theta[1]
     assert theta[2] == theta[3]
     assert theta[2] > theta[1]
-
-
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the published results are not beside the project")
-def test_lsat6_abilities_are_those_that_mirt_finds() -> None:
-    """Law School Admission Test, section 6 (Bock & Lieberman 1970), two-parameter model, EAP scores of R's mirt."""
-    golden = json.loads(GOLDEN.read_text())
-    items = [Parameters(Model.TWO_PL, (b,), a) for a, b in zip(golden["coef"]["a"], golden["coef"]["b"], strict=True)]
-    found = golden["scores"]["EAP"]
-    patterns = np.array([found[name] for name in golden["items"]], dtype=np.uint8).T
-
-    theta, error = ability.abilities(np.ascontiguousarray(patterns), items)
-
-    assert len(theta) == 30
-    np.testing.assert_allclose(theta, found["F1"], atol=1e-3)
-    np.testing.assert_allclose(error, found["SE_F1"], atol=1e-3)
