@@ -21,6 +21,7 @@ _STUDENT_PAGES = TypeAdapter(list[roster.StudentPage])
 _ADMINISTRATIONS = TypeAdapter(list[assessment.Administration])
 _ABILITIES = TypeAdapter(list[assessment.StudentAbilities])
 _COMPETENCIES = TypeAdapter(list[mastery.Competency])
+_ROLL_UPS = TypeAdapter(list[mastery.StudentRollUps])
 _EVIDENCE = TypeAdapter(list[mastery.EvidencePage])
 _AREAS = TypeAdapter(list[mastery.OrganisationAreas])
 _PROGRAMMES = TypeAdapter(list[partnership.Programme])
@@ -84,6 +85,9 @@ class Mastery:
         """A `contract.MasteryColumns` as plain JSON: a model for every cell would cost more than all the rest."""
         answer: dict[str, Any] = await self.client.post("/mastery:columns", ask, caller)
         return answer
+
+    async def roll_ups(self, ask: mastery.RollUpsOf, caller: Caller) -> list[mastery.StudentRollUps]:
+        return _ROLL_UPS.validate_python(await self.client.post("/roll-ups:batch-list", ask, caller))
 
     async def evidence(self, ask: mastery.EvidenceOf, caller: Caller) -> list[mastery.EvidencePage]:
         return _EVIDENCE.validate_python(await self.client.post("/evidence:batch-list", ask, caller))

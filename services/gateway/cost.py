@@ -41,6 +41,7 @@ POINTS_A_CHANGE = 10
 USUAL_LENGTH = {
     "Student.abilities": 5,
     "Student.mastery": 10,
+    "Student.rollUps": 10,
     "Class.competencies": 25,
     "School.areas": 50,
     "School.willingness": 5,

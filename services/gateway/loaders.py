@@ -86,6 +86,7 @@ class Loaders:
         self.competencies_by_class = DataLoader(self._competencies_by_class, max_batch_size=_PARENTS_AT_ONCE)
         self.abilities_by_student = DataLoader(self._abilities_by_student, max_batch_size=_KEYS_AT_ONCE)
         self.mastery_by_student = DataLoader(self._mastery_by_student, max_batch_size=_KEYS_AT_ONCE)
+        self.roll_ups_by_student = DataLoader(self._roll_ups_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.areas_by_school = DataLoader(self._areas_by_school, max_batch_size=_KEYS_AT_ONCE)
         self.name_of_partner = DataLoader(self._names_of_partners, max_batch_size=_KEYS_AT_ONCE)
@@ -204,6 +205,19 @@ class Loaders:
             return {one: found.get(one.student, []) for one in group}
 
         return await _by_group(asked, lambda one: one.competencies, believed)
+
+    async def _roll_ups_by_student(self, asked: list[MasteryOf]) -> list[list[mastery.RollUp]]:
+        async def rolled_up(
+            competencies: tuple[UUID, ...] | None, group: list[MasteryOf]
+        ) -> dict[MasteryOf, list[mastery.RollUp]]:
+            ask = mastery.RollUpsOf(
+                students=[one.student for one in group],
+                competencies=None if competencies is None else list(competencies),
+            )
+            found = {one.student: one.roll_ups for one in await self._services.mastery.roll_ups(ask, self._caller)}
+            return {one: found.get(one.student, []) for one in group}
+
+        return await _by_group(asked, lambda one: one.competencies, rolled_up)
 
     async def _evidence_by_student(self, asked: list[Positioned]) -> list[mastery.EvidencePage]:
         async def page(how: tuple[int, int], group: list[Positioned]) -> dict[Positioned, mastery.EvidencePage]:

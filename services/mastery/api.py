@@ -14,8 +14,9 @@ from services.mastery import contract, events
 from services.mastery.domain.history import History, histories
 from services.mastery.domain.ledger import Sheets
 from services.mastery.domain.model import DEFAULT as MODEL
+from services.mastery.domain.rollup import Hierarchy, RollUp, roll_ups
 from services.mastery.domain.skills import Competency
-from services.mastery.domain.standing import Columns, Standing, ids_in, in_columns, levels_of
+from services.mastery.domain.standing import Columns, Standing, beliefs_in, ids_in, in_columns, levels_of
 from services.mastery.domain.tracing.level import LEVELS
 from services.mastery.store import copies, frameworks, ledger, mastery
 from shared.http import BatchRoute, Read
@@ -92,6 +93,35 @@ async def mastery_columns(ask: contract.ByStudents, tx: Read) -> Response:
     )
 
 
+@router.post("/roll-ups:batch-list")
+async def roll_ups_of(ask: contract.RollUpsOf, tx: Read) -> list[contract.StudentRollUps]:
+    """What these students know of clusters and domains; students the caller may not see are left out."""
+    standings = await mastery.visible_standings(tx, ask.students)
+    asked = ask.competencies
+    if asked is None:
+        layouts = {stands.competencies for stands in standings.values() if stands is not None}
+        evident = {one for layout in layouts for one in ids_in(layout)}
+        asked = await _by_code(tx, await frameworks.above(tx, evident))
+    hierarchy = Hierarchy.of([one.bytes for one in asked], await frameworks.parts(tx, asked))
+    answer = []
+    for student in dict.fromkeys(ask.students):
+        if student not in standings:
+            continue
+        stands = standings[student]
+        found = zip(asked, roll_ups({} if stands is None else beliefs_in(stands), hierarchy), strict=True)
+        answer.append(
+            contract.StudentRollUps(
+                student=student,
+                roll_ups=[
+                    wire_roll_up(one, rolled, _version(stands))
+                    for one, rolled in found
+                    if ask.competencies is not None or rolled.assessed
+                ],
+            )
+        )
+    return answer
+
+
 @router.post("/evidence:batch-list", response_model=list[contract.EvidencePage])
 async def evidence_of(ask: contract.EvidenceOf, tx: Read) -> Response:
     """Why: a page of each student's evidence, oldest first, with the belief before and after each entry."""
@@ -130,6 +160,28 @@ def wire(competency: Competency) -> contract.Competency:
         code=competency.code,
         parent=competency.parent,
     )
+
+
+def wire_roll_up(competency: UUID, rolled: RollUp, model_version: str) -> contract.RollUp:
+    """A roll-up as it is promised."""
+    last = rolled.last_evidence
+    return contract.RollUp(
+        competency=competency,
+        probability=rolled.probability,
+        lower=rolled.lower,
+        upper=rolled.upper,
+        assessed=rolled.assessed,
+        leaves=rolled.leaves,
+        evidence_count=rolled.evidence_count,
+        last_evidence_at=None if last is None else events.moment(last),
+        model_version=model_version,
+    )
+
+
+async def _by_code(tx: Read, some: Iterable[UUID]) -> list[UUID]:
+    """These competencies by code and id, those without a code last."""
+    known = {one.id: one.code for one in await frameworks.competencies(tx, some, ())}
+    return sorted(known, key=lambda one: (known[one] or _LAST, one))
 
 
 async def _vocabulary(

@@ -89,12 +89,19 @@ class MasteryColumns(BaseModel):
     students: list[StudentColumns]
 
 
+class RollUpsOf(BaseModel):
+    """Ask for many students' roll-ups; `competencies` None means everything with evidence below it."""
+
+    students: list[UUID] = Field(max_length=1_000)
+    competencies: list[UUID] | None = Field(default=None, max_length=1_000)
+
+
 class RollUp(BaseModel):
     """What is believed of all that is below a competency in its framework: the mean over what there is evidence for.
 
     `leaves` counts the competencies below it that have none below themselves, `assessed` those of them with evidence:
     an unknown one has no part in the mean. `lower` and `upper` are the means of the leaves' own. Without evidence all
-    three are None. `last_evidence_at` is the latest of the leaves'.
+    three are None. `last_evidence_at` is the latest of the leaves'. A competency with none below it is its own leaf.
     """
 
     competency: UUID

@@ -11,11 +11,17 @@ from services.gateway.graph.connections import After, Connection, First, Node
 from services.gateway.graph.evidence import Evidence, evidence_of
 from services.gateway.graph.ids import NoSuchNode, node_id, read_id
 from services.gateway.graph.mastery import Mastery, mastery_of
+from services.gateway.graph.rollups import RollUp, roll_ups_of
 from services.roster import contract
 
 Competencies = Annotated[
     list[strawberry.ID] | None,
     strawberry.argument(description="Only these, in this order; without it every one with evidence, by code."),
+]
+
+Wholes = Annotated[
+    list[strawberry.ID] | None,
+    strawberry.argument(description="Only these, in this order; without it all with evidence below them, by code."),
 ]
 
 
@@ -37,6 +43,12 @@ class Student(Node):
         info.context.need_diagnostic("mastery:read")
         asked = None if competencies is None else await _keys_of(info, competencies)
         return await mastery_of(info, self.key, asked)
+
+    @strawberry.field(description="What is believed of clusters and domains: of all that is below a competency.")
+    async def roll_ups(self, info: Info, competencies: Wholes = None) -> list[RollUp] | None:
+        info.context.need_diagnostic("mastery:read")
+        asked = None if competencies is None else await _keys_of(info, competencies)
+        return await roll_ups_of(info, self.key, asked)
 
     @strawberry.field(description="The evidence behind the mastery, in the order it counts, oldest first.")
     async def evidence(self, info: Info, first: First, after: After = None) -> Connection[Evidence] | None:

@@ -7,6 +7,7 @@ import orjson
 
 from services.mastery.domain.framework import Package, same_identifier
 from services.mastery.domain.skills import Competency
+from services.mastery.store import ids
 from shared.db import Transaction
 from shared.imports import Counts
 
@@ -211,6 +212,45 @@ async def competencies(tx: Transaction, wanted: Iterable[UUID], identifiers: Ite
         list({*wanted, *named}),
     )
     return [Competency(*row) for row in rows]
+
+
+async def above(tx: Transaction, some: Iterable[bytes]) -> list[UUID]:
+    """Every competency that one of these is a part of, at any level, for a caller who may read mastery.
+
+    Those of the present frameworks alone: what a newer package left out is no part of anything, and has no parts.
+    """
+    tx.caller.need("mastery:read")
+    rows = await tx.fetch(
+        """
+        WITH RECURSIVE above AS (
+            SELECT destination_id AS id FROM associations WHERE type = 'isChildOf' AND origin_id = ANY ($1::uuid[])
+            UNION SELECT a.destination_id FROM associations a JOIN above ON a.origin_id = above.id
+            WHERE a.type = 'isChildOf'
+        )
+        SELECT c.id FROM above JOIN competencies c USING (id) WHERE c.is_current
+        """,
+        ids(some),
+    )
+    return [row["id"] for row in rows]
+
+
+async def parts(tx: Transaction, wholes: Iterable[UUID]) -> list[tuple[bytes, bytes]]:
+    """Every pair of a parent and its child at these competencies and below, in the present frameworks."""
+    tx.caller.need("mastery:read")
+    rows = await tx.fetch(
+        """
+        WITH RECURSIVE below AS (
+            SELECT destination_id AS parent, origin_id AS child FROM associations
+            WHERE type = 'isChildOf' AND destination_id = ANY ($1::uuid[])
+            UNION SELECT a.destination_id, a.origin_id FROM associations a JOIN below ON a.destination_id = below.child
+            WHERE a.type = 'isChildOf'
+        )
+        SELECT uuid_send(below.parent) AS parent, uuid_send(below.child) AS child
+        FROM below JOIN competencies c ON c.id = below.child AND c.is_current
+        """,
+        list(wholes),
+    )
+    return [(row["parent"], row["child"]) for row in rows]
 
 
 def _json(value: object) -> str:

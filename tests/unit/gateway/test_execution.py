@@ -160,6 +160,8 @@ def _ways() -> Iterator[str]:
     path = """{ class(id: "sourcedId:class-of-school-1") { title students(first: 3) { nodes { id %s } } } }"""
     yield path % "mastery { __typename probability evidenceCount lastEvidenceAt modelVersion competency { code } }"
     yield path % "mastery { lower upper level }"
+    yield path % "rollUps { probability coverage lastEvidenceAt competency { code } }"
+    yield path % 'rollUps(competencies: ["sourcedId:case-3"]) { lower upper competency { id parent { id } } }'
     yield path % 'mastery(competencies: ["sourcedId:case-0", "sourcedId:case-2"]) { probability competency { id } }'
     yield path % 'mastery(competencies: ["sourcedId:nope"]) { probability }'
     yield path % "abilities { theta reason administration { purpose opensAt } }"

@@ -5,7 +5,7 @@ import pytest
 
 from services.gateway.graph.ids import node_id
 from tests.unit.gateway.asking import Graph
-from tests.unit.gateway.world import LOWER, NORTH, PROBABILITY, SCORE, SOUTH, THETA, UPPER, World, an_id
+from tests.unit.gateway.world import LOWER, MODEL, NORTH, PROBABILITY, SCORE, SOUTH, THETA, UPPER, World, an_id
 
 CLASS_PAGE = """
 query ClassPage($id: ID!, $first: Int!) {
@@ -118,6 +118,25 @@ class TestAStudent:
         assert [one["lower"] for one in shown] == [LOWER, LOWER, None]
         assert [one["upper"] for one in shown] == [UPPER, UPPER, None]
         assert [one["level"] for one in shown] == ["DEVELOPING", "DEVELOPING", "UNKNOWN"]
+
+    async def test_shows_what_is_known_of_clusters_and_how_much_of_them_is(self, asking: Graph, world: World) -> None:
+        data = await asking.data(
+            """{ student(id: "sourcedId:student-0-of-class-of-school-1") {
+                 all: rollUps { competency { sourcedId } coverage }
+                 some: rollUps(competencies: ["sourcedId:case-3", "sourcedId:case-0"]) {
+                   competency { sourcedId } probability lower upper assessed leaves coverage
+                   evidenceCount lastEvidenceAt modelVersion } } }"""
+        )
+
+        assert data["student"]["all"] == [{"competency": {"sourcedId": "case-0"}, "coverage": 0.75}]
+        unknown, known = data["student"]["some"]
+        assert unknown == {
+            "competency": {"sourcedId": "case-3"}, "probability": None, "lower": None, "upper": None, "assessed": 0,
+            "leaves": 1, "coverage": 0, "evidenceCount": 0, "lastEvidenceAt": None, "modelVersion": MODEL,
+        }  # fmt: skip
+        assert (known["probability"], known["lower"], known["upper"]) == (PROBABILITY, LOWER, UPPER)
+        assert (known["assessed"], known["leaves"], known["evidenceCount"]) == (3, 4, 6)
+        assert world.asked["mastery /roll-ups:batch-list"] == 2
 
     async def test_knows_a_competency_by_its_identifier_in_capitals_too(self, asking: Graph) -> None:
         data = await asking.data(

@@ -30,7 +30,7 @@ HELPING = {
     "Programme", "PartnershipArea", "Matching", "UnmatchedSchool", "PartnershipProposal", "Willingness",
 }  # fmt: skip
 """What is done because of results."""
-RESULTS = {"Ability", "Mastery", "Evidence", "Ledger", "SchoolArea", "Snapshot"} | HELPING
+RESULTS = {"Ability", "Mastery", "RollUp", "Evidence", "Ledger", "SchoolArea", "Snapshot"} | HELPING
 """What tells how a student or a school did, or follows from it."""
 TELLTALE = (*map(str, (THETA, PROBABILITY, LOWER, UPPER, SCORE, STRENGTH, NEED, LEARNERS)), REASON, LEFT)
 _PROPOSAL = node_id("PartnershipProposal", an_id(NORTH, "proposal:1:2"))
@@ -116,7 +116,8 @@ async def test_accountability_sees_no_result_and_changes_nothing_by_any_way(aski
 
 
 async def test_with_every_scope_and_another_purpose_the_same_ways_lead_to_results(asking: Graph) -> None:
-    told = {"Ability.theta", "Mastery.probability", "Evidence.score", "SchoolArea.strength", "SchoolArea.need"}
+    told = {"Ability.theta", "Mastery.probability", "Mastery.lower", "RollUp.upper", "Evidence.score"}
+    told |= {"SchoolArea.strength", "SchoolArea.need"}
     led = 0
     for names, question in PATHS:
         if names[-1] not in told | {"PartnershipProposal.reason", "UnmatchedSchool.reason"} or len(names) > 6:
@@ -158,6 +159,7 @@ async def test_with_every_scope_and_another_purpose_the_same_ways_lead_to_result
             [
                 '{ student(id: "sourcedId:student-0-of-class-of-school-1") { mastery { probability } } }',
                 '{ student(id: "sourcedId:student-0-of-class-of-school-1") { evidence(first: 1) { nodes { item } } } }',
+                '{ student(id: "sourcedId:student-0-of-class-of-school-1") { rollUps { probability } } }',
                 '{ class(id: "sourcedId:class-of-school-1") { competencies { code } } }',
                 '{ school(id: "sourcedId:school-1") { areas { strength } } }',
                 "{ snapshot { takenAt } }",

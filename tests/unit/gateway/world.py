@@ -260,6 +260,30 @@ def _mastery(app: FastAPI, world: World) -> None:
             ],
         )  # fmt: skip
 
+    @app.post("/roll-ups:batch-list")
+    async def roll_ups(ask: mastery.RollUpsOf, caller: CallerOf) -> list[mastery.StudentRollUps]:
+        whole = world.competencies(caller)[0].id
+        seen = world.visible(caller)
+        return [
+            mastery.StudentRollUps(
+                student=student,
+                roll_ups=[
+                    mastery.RollUp(
+                        competency=one, probability=PROBABILITY, lower=LOWER, upper=UPPER, assessed=3, leaves=4,
+                        evidence_count=6, last_evidence_at=WHEN, model_version=MODEL,
+                    )
+                    if one == whole
+                    else mastery.RollUp(
+                        competency=one, probability=None, lower=None, upper=None, assessed=0, leaves=1,
+                        evidence_count=0, last_evidence_at=None, model_version=MODEL,
+                    )
+                    for one in ([whole] if ask.competencies is None else ask.competencies)
+                ],
+            )
+            for student in ask.students
+            if student in seen
+        ]  # fmt: skip
+
     @app.post("/evidence:batch-list")
     async def evidence(ask: mastery.EvidenceOf, caller: CallerOf) -> list[mastery.EvidencePage]:
         known = world.competencies(caller)[1:]
