@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,22 @@ def as_text(value: Mapping[str, Any]) -> bytes:
 def _entry(value: Any) -> bytes:
     match value:
         case [{}, *_] | [[*_], *_]:
-            return b"[\n    " + b",\n    ".join(map(_dumped, value)) + b"\n  ]"
+            return b"[\n    " + _joined(value, b",\n    ") + b"\n  ]"
         case {"matrix": np.ndarray() as matrix, **rest}:
-            rows = b",\n      ".join(map(_dumped, np.ascontiguousarray(matrix)))
+            rows = _joined(np.ascontiguousarray(matrix), b",\n      ")
             return _dumped(rest)[:-1] + b',\n    "matrix": [\n      ' + rows + b"\n    ]}"
         case _:
             return _dumped(value)
+
+
+def _joined(rows: Iterable[Any], between: bytes) -> bytes:
+    """One row after the other: kept apart until the end, a million of them would hold gigabytes."""
+    whole = bytearray()
+    for row in rows:
+        if whole:
+            whole += between
+        whole += _dumped(row)
+    return bytes(whole)
 
 
 def _dumped(value: Any) -> bytes:
