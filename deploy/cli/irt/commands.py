@@ -13,6 +13,7 @@ from deploy.cli.refusal import Refused
 if TYPE_CHECKING:
     from deploy.cli.irt.files import ResponseFile
 
+MANY_SCORES = 20
 LINKING = ("mean-mean", "mean-sigma", "haebara", "stocking-lord")
 
 
@@ -21,9 +22,16 @@ def _read(file: Path, id: str | None, groups: str | None, ignore: list[str] | No
     from deploy.cli.irt.files import read_responses
 
     with show.progress() as bar:
-        return read_responses(
+        found = read_responses(
             file, id=id, groups=groups, ignore=ignore or (), progress=lambda done, total: bar.show("read", done, total)
         )
+    for name, categories in zip(found.items, found.categories, strict=True):
+        if len(categories) > MANY_SCORES:
+            show.message(
+                f"Column {name!r} has {len(categories)} distinct scores; if it is no item, name it by --id, --groups "
+                "or --ignore."
+            )
+    return found
 
 
 def calibrate(
@@ -178,6 +186,9 @@ def fit(
     elsewhere: Annotated[
         bool, typer.Option("--calibrated-elsewhere", help="The parameters come from other students: they cost no df.")
     ] = False,
+    more: Annotated[
+        bool, typer.Option("--more", help="Classical statistics, Q3 and, where there are times, rapid guesses too.")
+    ] = False,
     id: Id = None,
     groups: Groups = None,
     ignore: Ignore = None,
@@ -190,7 +201,7 @@ def fit(
     from deploy.cli.irt.parameters import read_parameters
 
     known = read_parameters(items)
-    command.run(_read(file, id, groups, ignore), known, elsewhere, json=json, out=out, report=report)
+    command.run(_read(file, id, groups, ignore), known, elsewhere, more, json=json, out=out, report=report)
 
 
 def simulate_cat(

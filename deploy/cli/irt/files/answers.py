@@ -84,6 +84,14 @@ class ResponseFile:
         made[owners, self.entries.items] = self.entries.scores
         return made
 
+    def times(self) -> Floats | None:
+        """Seconds of every answer as a matrix (students, items), NaN where not said; None without times."""
+        if self.seconds is None or self.entries is None:
+            return self.seconds
+        made = np.full((self.size, len(self.items)), np.nan)
+        made[np.repeat(np.arange(self.size), np.diff(self.entries.bounds)), self.entries.items] = self.seconds
+        return made
+
     def recoded(self, targets: Sequence[tuple[int, ...]]) -> "ResponseFile":
         """The same answers with these categories; an answer outside them is refused by item, row and value.
 

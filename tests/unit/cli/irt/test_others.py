@@ -157,6 +157,35 @@ def test_item_fit_of_lsat6_is_as_published(irt: Irt, shared: Path, lsat6: Path, 
     assert (tmp_path / "f.html").read_text().count("<figure>") == 2
 
 
+def test_more_than_fit_is_told_when_asked(irt: Irt, answers: Path, bank: Path, tmp_path: Path) -> None:
+    header, *rows = [line.split(",") for line in answers.read_text().split()]
+    lines = [
+        f"s{row},{item},{score},{1 if row == 7 else 30}"
+        for row, cells in enumerate(rows)
+        for item, score in zip(header, cells, strict=True)
+    ]
+    (tmp_path / "long.csv").write_text("student,item,score,time\n" + "\n".join(lines) + "\n")
+
+    found = irt("fit", tmp_path / "long.csv", "--items", bank, "--more", "--json").json
+
+    shares = np.array([[int(cell) for cell in row] for row in rows]).mean(axis=0)
+    assert [one["difficulty"] for one in found["classical"]] == pytest.approx(shares)
+    assert 0 < found["alpha"] < 1
+    assert len(found["q3"]) == 15
+    assert [abs(one["q3"]) for one in found["q3"]] == sorted((abs(one["q3"]) for one in found["q3"]), reverse=True)
+    assert found["rapid_guessing"]["students_to_read_with_caution"] == 1
+    assert found["rapid_guessing"]["items"][0]["rapid"] == pytest.approx(1 / 400)
+
+
+def test_an_identifier_that_looks_like_an_item_is_pointed_at(irt: Irt, bank: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("who,i1\n" + "".join(f"{row},{row % 2}\n" for row in range(30)))
+
+    made = irt("score", tmp_path / "x.csv", "--items", bank, "--json")
+
+    assert made.code == 2
+    assert "Column 'who' has 30 distinct scores; if it is no item" in made.err
+
+
 def test_an_item_without_parameters_is_named(irt: Irt, tmp_path: Path, bank: Path) -> None:
     (tmp_path / "x.csv").write_text("i1,extra\n1,0\n0,1\n")
 
