@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from services.assessment.domain.irt import plain
-from services.assessment.domain.irt.calibration import checks, information, latent, mstep
+from services.assessment.domain.irt.calibration import checks, families, information, latent, mstep
 from services.assessment.domain.irt.calibration.acceleration import distance_left, extrapolate
 from services.assessment.domain.irt.calibration.information import AddPairs, Point
 from services.assessment.domain.irt.calibration.mstep import Priors
@@ -26,7 +26,6 @@ from services.assessment.domain.irt.calibration.starts import starting_values
 from services.assessment.domain.irt.calibration.unknowns import Flags, Unknowns, lay_out
 from services.assessment.domain.irt.kernels import Kernel
 from services.assessment.domain.irt.models import Floats, Model, Parameters
-from services.assessment.domain.irt.models import information as item_information
 from services.assessment.domain.irt.packing import Packed, pack
 from services.assessment.domain.irt.responses import Indices, Responses, Sparse
 from services.assessment.domain.irt.tables import Expected, Tables
@@ -268,10 +267,9 @@ class _Search:
 
     def most_information(self, values: Floats) -> float:
         """The information of a student's responses at most, about; 1/logit²."""
-        items = self.unknowns.items(values)
         total = np.zeros(len(self.theta))
-        for item in items:
-            total += item_information(item, self.theta)
+        for block in self.unknowns.blocks:
+            total += families.information(block.family, values[block.where], self.theta).sum(axis=0)
         if isinstance(self.responses, Sparse):
             share = 2 * float(np.diff(self.responses.bounds).max(initial=0)) / max(self.responses.width, 1)
             total *= min(1.0, share)

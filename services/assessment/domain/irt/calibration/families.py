@@ -88,6 +88,13 @@ def fisher(family: Family, x: Floats, theta: Floats, trials: Floats) -> Floats:
     return _products(own, own * weights[:, np.newaxis])
 
 
+def information(family: Family, x: Floats, theta: Floats) -> Floats:
+    """Expected information on ability Σ_k P_k (∂ log P_k / ∂θ)², where ∂/∂θ = a Σ_h ∂/∂d_h; (n, Q), 1/logit²."""
+    steps = 1 if family is Family.GUESSING else x.shape[1] - 1
+    slopes = x[:, :1, np.newaxis] * scores(family, x, theta)[:, 1 : steps + 1].sum(axis=1)
+    return np.asarray((np.exp(log_probabilities(family, x, theta)) * slopes * slopes).sum(axis=1), dtype=np.float64)
+
+
 def curvature(family: Family, x: Floats, theta: Floats, counts: Floats) -> Floats:
     """Second derivatives Σ_kq r_kq ∂² log P_k of the counts r (n, m + 1, Q); (n, p, p)."""
     if family is Family.CREDIT:

@@ -6,7 +6,7 @@ import pytest
 from services.assessment.domain.irt import Model, Parameters
 from services.assessment.domain.irt.calibration import families
 from services.assessment.domain.irt.calibration.families import Family
-from services.assessment.domain.irt.models import Floats, log_probabilities
+from services.assessment.domain.irt.models import Floats, information, log_probabilities
 
 THETA = np.linspace(-4, 4, 9)
 CASES = [
@@ -95,3 +95,10 @@ def test_expected_information_is_minus_the_curvature_of_expected_counts(item: Pa
 )
 def test_parameters_outside_a_model_are_not_possible(family: Family, x: list[float]) -> None:
     assert not families.possible(family, np.array([x]))[0]
+
+
+@pytest.mark.parametrize(("item", "family"), CASES)
+def test_the_information_on_ability_is_that_of_the_model(item: Parameters, family: Family) -> None:
+    made = families.information(family, row(item, family), THETA)[0]
+
+    assert made == pytest.approx(information(item, THETA), abs=1e-10)
