@@ -113,9 +113,7 @@ def updated(
     (responses,) integers of any width; `if_known` and `if_unknown` (skills, symbols, lanes), `learn` and `forget`
     (skills, lanes). The same bits as `update.after_response`, one response after the other.
     """
-    _updated(  # type: ignore[call-arg]  # numba is untyped: mypy sees a dispatcher without arguments
-        beliefs, student, skill, symbol, if_known, if_unknown, learn, forget
-    )
+    _updated(beliefs, student, skill, symbol, if_known, if_unknown, learn, forget)
 
 
 @njit(nogil=True, cache=True)

@@ -39,7 +39,7 @@ class Search:
     design: Design
     expected: Expected
     centre: Floats
-    strength: float
+    strength: Floats
     heard: Callable[[str, int, int], None]
 
     def counts(self, model: Model, active: Ints) -> Counts:
@@ -57,8 +57,8 @@ class Search:
 
     def log_prior(self, values: Floats) -> Floats:
         """What the draw towards the centre adds to a log-likelihood, (skills, starts)."""
-        centre = self.centre[:, np.newaxis, np.newaxis]
-        return np.asarray(self.strength * (centre * np.log(values) + (1 - centre) * np.log1p(-values)).sum(axis=0))
+        centre, strength = (one[:, np.newaxis, np.newaxis] for one in (self.centre, self.strength))
+        return np.asarray((strength * (centre * np.log(values) + (1 - centre) * np.log1p(-values))).sum(axis=0))
 
 
 def short_runs(search: Search, model: Model, active: Ints) -> Model:

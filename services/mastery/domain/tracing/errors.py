@@ -56,11 +56,11 @@ def _gradients(search: Search, model: Model, counts: Counts) -> Floats:
             slopes(slip, careless, careful)[0].sum(axis=1),
         ]
     )
-    for which, centre in enumerate(search.centre):
+    for which, (centre, strength) in enumerate(zip(search.centre, search.strength, strict=True)):
         value = model.values[which]
-        drawn = search.strength * (centre - value)
+        drawn = strength * (centre - value)
         if which >= NAMES.index("guess"):
-            drawn = slopes(value, search.strength * centre, search.strength * (1 - centre))[0]
+            drawn = slopes(value, strength * centre, strength * (1 - centre))[0]
         gradients[which] += drawn
     return gradients
 

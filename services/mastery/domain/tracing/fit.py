@@ -31,11 +31,13 @@ LEAST_RESPONSES = 50
 LEAST_SEQUENCES = 10
 """A skill is fitted from so many responses of so many students, some right and some wrong."""
 
-STRENGTHS = (20.0, 100.0, 500.0, 2500.0)
-"""Each probability is drawn towards the pooled one as if so many more observations had said so.
+STRENGTH = np.array([7.0, 9.0, 25.0, 12.0, 15.0])
+"""Prior, learn, forget, guess and slip are drawn towards the pooled ones as if so many more observations had said so:
+m (1 - m) / variance - 1 with the mean and the variance between the skills of a large public file (the method of moments
+for a beta distribution)."""
 
-The first is for every skill; a maximum that is degenerate is sought again with the next.
-"""
+HARDER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+"""A maximum that is degenerate is sought again with so many times the strength, the least that helps."""
 
 STARTS = 5
 _RANDOM = {
@@ -45,7 +47,7 @@ _RANDOM = {
     "guess": (0.05, 0.45),
     "slip": (0.05, 0.45),
 }
-_FIRST_STRENGTH = 1.0
+_FIRST_STRENGTH = np.ones(len(NAMES))
 _FIRST_WEIGHT = 1.0
 _AT_BOUND = 5e-3
 _VAGUE = 0.25
@@ -65,7 +67,7 @@ class SkillFit:
 
     `status` is `fitted`, or why the pooled parameters stand in: `few data: …`, `degenerate: …`, `unidentified: …`.
     `errors` are standard errors by name, None where a probability stands at its bound. `strength` is how hard the
-    search was drawn to the pooled parameters (see `STRENGTHS`); it and `converged` are None where nothing was tried.
+    search was drawn to the pooled parameters (see `HARDER`); it and `converged` are None where nothing was tried.
     """
 
     skill: Skill
@@ -130,7 +132,7 @@ def fit(
         model = short_runs(search, model, active)
     model = replace(model, values=model.values[:, :, :1])
     centre = _centre(search, model, active)
-    search = replace(search, centre=centre, strength=STRENGTHS[0])
+    search = replace(search, centre=centre, strength=STRENGTH)
     if len(active):
         model = _shared(search, model, active, len(responses))
     maxima, model = _maxima(search, model, active)
@@ -157,15 +159,15 @@ def _maxima(search: Search, model: Model, active: Ints) -> tuple[_Maxima, Model]
         np.full((len(NAMES), skills), np.nan), np.zeros(skills, np.bool_), np.zeros(skills), [None] * skills
     )
     todo = active
-    for strength in STRENGTHS:
+    for times in HARDER:
         if not len(todo):
             break
-        harder = replace(search, strength=strength)
+        harder = replace(search, strength=times * STRENGTH)
         model, still = converged(harder, model, todo)
         errors = standard_errors(harder, model, todo)
         for skill in todo.tolist():
             found.reasons[skill] = _refused(model.values[:, skill, 0], errors[:, skill])
-        found.errors[:, todo], found.still[todo], found.strength[todo] = errors[:, todo], still[todo], strength
+        found.errors[:, todo], found.still[todo], found.strength[todo] = errors[:, todo], still[todo], times
         todo = todo[[found.reasons[skill] is not None for skill in todo.tolist()]]
     return found, model
 

@@ -13,22 +13,25 @@ _LONGEST_STEP = 1.0
 _WIDEST_GUESS = 0.4999  # the logit of its double is finite
 
 
-def maximised(model: Model, counts: Counts, design: Design, starting: Floats, centre: Floats, strength: float) -> Model:
+def maximised(
+    model: Model, counts: Counts, design: Design, starting: Floats, centre: Floats, strength: Floats
+) -> Model:
     """The five probabilities of every skill and start anew.
 
-    `starting` (skills,) counts sequences. Each probability is drawn towards `centre` (5,) as if `strength` more
-    observations had said so. Without difficulty and covariates this is the maximum; with them guess and slip take one
-    step of Fisher scoring, which is enough for the whole to rise (generalised EM; Dempster, Laird & Rubin 1977).
+    `starting` (skills,) counts sequences. Each probability is drawn towards `centre` (5,) as if `strength` (5,)
+    more observations had said so. Without difficulty and covariates this is the maximum; with them guess and slip take
+    one step of Fisher scoring, which is enough for the whole to rise (generalised EM; Dempster, Laird & Rubin 1977).
     """
-    prior, learn, forget, guess, slip = centre
+    prior, learn, forget = centre[:3]
+    by_prior, by_learn, by_forget = strength[:3]
     kk, ku, uk, uu = (counts.moves[:, kind] for kind in range(4))
     drawn = counts.redrawn.sum(axis=1)
     values = np.stack(
         [
-            (counts.first + counts.redrawn_known + strength * prior) / (starting[:, np.newaxis] + drawn + strength),
-            (uk + strength * learn) / (uk + uu + strength),
-            (ku + strength * forget) / (kk + ku + strength),
-            *_guess_and_slip(model, counts, design, guess, slip, strength),
+            (counts.first + counts.redrawn_known + by_prior * prior) / (starting[:, np.newaxis] + drawn + by_prior),
+            (uk + by_learn * learn) / (uk + uu + by_learn),
+            (ku + by_forget * forget) / (kk + ku + by_forget),
+            *_guess_and_slip(model, counts, design, centre[3:], strength[3:]),
         ]
     )
     return model.with_values(bounded(values))
@@ -47,17 +50,17 @@ def answers(model: Model, counts: Counts, design: Design) -> tuple[Floats, Float
 
 
 def _guess_and_slip(
-    model: Model, counts: Counts, design: Design, guess: float, slip: float, strength: float
+    model: Model, counts: Counts, design: Design, centre: Floats, strength: Floats
 ) -> tuple[Floats, Floats]:
     guesses, slips, lucky, unlucky, careless, careful = answers(model, counts, design)
     if design.is_plain:
         return (
-            (lucky.sum(axis=1) + strength * guess) / (counts.unknown.sum(axis=1) + strength),
-            (careless.sum(axis=1) + strength * slip) / (counts.known.sum(axis=1) + strength),
+            (lucky.sum(axis=1) + strength[0] * centre[0]) / (counts.unknown.sum(axis=1) + strength[0]),
+            (careless.sum(axis=1) + strength[1] * centre[1]) / (counts.known.sum(axis=1) + strength[1]),
         )
     return (
-        _scored(model.values[3], guesses, lucky, unlucky, guess, strength),
-        _scored(model.values[4], slips, careless, careful, slip, strength),
+        _scored(model.values[3], guesses, lucky, unlucky, centre[0], strength[0]),
+        _scored(model.values[4], slips, careless, careful, centre[1], strength[1]),
     )
 
 
