@@ -1,8 +1,8 @@
 """What the whole would lose: without a pair that is proposed, or with a pair for a school that has none.
 
 Of few pairs it is found by solving again without the pair, or with one of the school's pairs among the choice, to the
-last millionth. Of many, for a pair, it is how much the bound of the linear relaxation falls without it (solved again
-from where it stood); for a school it is the least that any of its pairs would cost, by their reduced costs.
+last millionth. Of many, it is what is lost at least: for a pair by the bound of the linear relaxation without it
+(solved again from where it stood), for a school by the smallest reduced cost of its pairs.
 """
 
 from dataclasses import dataclass
@@ -95,19 +95,19 @@ def _with_one(rules: Program, columns: Integers) -> Program:
 
 
 def _least(found: Candidates, chosen: Chosen, schools: list[int]) -> dict[int, float]:
-    """For each school the smallest reduced cost of its pairs, less what the bound is above the choice."""
+    """For each school the smallest reduced cost of its pairs, less what the relaxation is above the choice."""
     size = max([int(found.host.max()), int(found.guest.max()), *schools]) + 1
     smallest = np.full(size, np.inf)
     for side in (found.host, found.guest):
         np.minimum.at(smallest, side, chosen.reduced)
-    return {at: float(smallest[at]) - (chosen.bound - chosen.weight) for at in schools}
+    return {at: float(smallest[at]) - (chosen.relaxed - chosen.weight) for at in schools}
 
 
 def _relaxed(rules: Program, worth: Floats, chosen: Chosen, proposed: Integers, total: int) -> dict[int, Difference]:
-    """How much the relaxation's bound falls without each; over the columns that are near, and right over all of them.
+    """How much the choice is above the relaxation's bound without each: that is lost at least.
 
-    A solution with a column farther off loses more than that column's reduced cost; what is lost is never said to be
-    more than the reduced cost of the nearest that was left out.
+    The relaxation is solved over the columns that are near; one with a column farther off is worth less than the first
+    bound by that column's reduced cost at least.
     """
     order = np.argsort(chosen.reduced, kind="stable")
     near = np.zeros(len(worth), np.bool_)
@@ -124,8 +124,9 @@ def _relaxed(rules: Program, worth: Floats, chosen: Chosen, proposed: Integers, 
         solver.changeColBounds(int(number[at]), 0.0, 0.0)
         solver.run()
         whole = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        lost = best + solver.getInfo().objective_function_value if whole else inf
-        found[at] = Difference(max(0.0, min(lost, farthest)) / total, RELAXED)
+        other = -solver.getInfo().objective_function_value if whole else -inf
+        most = max(other, best - farthest)
+        found[at] = Difference(max(0.0, chosen.weight - most) / total, RELAXED)
         solver.changeColBounds(int(number[at]), 0.0, 1.0)
     return found
 
@@ -136,9 +137,9 @@ def without_pair(difference: Difference | None) -> str | None:
         return None
     if difference.share == inf:
         return "Without this pair the programme's rules could not all be met."
-    if difference.share == 0:
-        return f"Without this pair another choice would weigh the same{_how(difference)}."
-    return f"Without this pair the best choice would weigh {_percent(difference.share)} less{_how(difference)}."
+    if difference.found == SOLVED_AGAIN and difference.share == 0:
+        return "Without this pair another choice would weigh the same."
+    return f"Without this pair the best choice would weigh {_less(difference)}."
 
 
 def with_pair(difference: Difference | None) -> str | None:
@@ -147,19 +148,20 @@ def with_pair(difference: Difference | None) -> str | None:
         return None
     if difference.share == inf:
         return "No choice that meets the programme's rules gives it a partner here."
-    if difference.share == 0:
-        return f"Another choice, with a partner for it, would weigh the same{_how(difference)}."
-    if difference.found == AT_LEAST:
-        share = _percent(difference.share)
-        return f"With a partner for it the best choice would weigh at least {share} less (by reduced costs)."
-    return f"With a partner for it the best choice would weigh {_percent(difference.share)} less{_how(difference)}."
+    if difference.found == SOLVED_AGAIN and difference.share == 0:
+        return "Another choice, with a partner for it, would weigh the same."
+    return f"With a partner for it the best choice would weigh {_less(difference)}."
 
 
-def _how(difference: Difference) -> str:
-    return {SOLVED_AGAIN: "", RELAXED: " (by the linear relaxation)", AT_LEAST: ", or less (by reduced costs)"}[
-        difference.found
-    ]
+def _less(difference: Difference) -> str:
+    share = difference.share
+    if difference.found == SOLVED_AGAIN:
+        return f"{'under 0.01%' if share < 0.0001 else _percent(share)} less"
+    how = "the linear relaxation" if difference.found == RELAXED else "reduced costs"
+    if share < 0.0001:
+        return f"the same or less, which {how} cannot tell"
+    return f"at least {_percent(share)} less (by {how})"
 
 
 def _percent(share: float) -> str:
-    return "under 0.01%" if share < 0.0001 else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"
+    return f"{share:.2%}" if share < 0.1 else f"{share:.0%}"

@@ -24,7 +24,7 @@ def choose(instance: Instance, found: Candidates) -> Chosen | None:
     if not program(instance, found).holds(chosen.astype(np.float64)):
         return best(instance, found)
     weight = int(found.weight[chosen].sum())
-    return Chosen(chosen, weight, weight, FLOW, reduced / unit)
+    return Chosen(chosen, weight, weight, FLOW, reduced / unit, float(worth[chosen].sum()) / unit)
 
 
 def flow(host: Integers, guest: Integers, worth: Integers, places: Integers, number: int) -> tuple[Bools, Floats]:

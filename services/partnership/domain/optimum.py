@@ -47,9 +47,10 @@ class NotSolved(Exception):
 class Chosen:
     """A choice of candidates and its certificate: no choice weighs more than `bound`.
 
-    `method` says how it was found: `linear` (the relaxation's best solution is whole), `integer`, or `nothing` where
-    there is no candidate. `reduced` is, for each candidate, what the bound falls by at least when the pair is forced
-    in (or, negative, when a pair of the relaxation is forced out).
+    `relaxed` is the worth of the linear relaxation, which bounds all choices too. `method` says how it was found:
+    `flow`, `linear` (the relaxation's best solution is whole), `integer`, or `nothing` where there is no candidate.
+    `reduced` is, for each candidate, what `relaxed` falls by at least when the pair is forced in (or, negative, when a
+    pair of the relaxation is forced out).
     """
 
     pairs: Bools
@@ -57,6 +58,7 @@ class Chosen:
     bound: int
     method: str
     reduced: Floats
+    relaxed: float = 0.0
 
     @property
     def gap(self) -> float:
@@ -118,7 +120,7 @@ def choose(rules: Program, worth: Floats, weight: Integers, likely: Bools, gap: 
 
 def _certified(chosen: Bools, weight: Integers, bound: float, method: str, relaxed: "Relaxed") -> Chosen:
     total = int(weight[chosen].sum())
-    return Chosen(chosen, total, max(total, floor(bound + _INTEGRAL)), method, relaxed.reduced)
+    return Chosen(chosen, total, max(total, floor(bound + _INTEGRAL)), method, relaxed.reduced, relaxed.worth)
 
 
 def feasible(instance: Instance, found: Candidates, rules: Rules = ALL) -> bool:

@@ -91,9 +91,22 @@ def edges(instance: Instance) -> list[Edge]:
                 continue
             near = 1 - km / (2 * limit) if limit is not None and km is not None else 1.0
             eager = math.sqrt(host.eagerness * guest.eagerness) / 5
-            worth = share(instance, host) * share(instance, guest) * eager * near
+            worth = share(instance, host) * share(instance, guest) * eager * near * suits(instance, host, guest)
             found.append(Edge(host.school, guest.school, host.area, max(1, round(1_000_000 * worth))))
     return found
+
+
+def suits(instance: Instance, host: Willing, guest: Willing) -> float:
+    """What attributes, preferences and having been proposed make of a pair."""
+    schools = {each.id: each for each in instance.schools}
+    factor = 1.0
+    for each in instance.fit:
+        if schools[host.school].value_of(each.attribute) != schools[guest.school].value_of(each.attribute):
+            factor *= float(each.differing)
+    for one, other, times in instance.preferences:
+        factor *= times if {one, other} == {host.school, guest.school} else 1
+    kept = (host.school, guest.school, host.area) in instance.previous
+    return factor * (1 + instance.keep if kept else 1)
 
 
 def share(instance: Instance, willing: Willing) -> float:
