@@ -100,7 +100,7 @@ def information(item, theta):
 
 
 def nodes_of(form):
-    """61 nodes from -6 to 6, or as many as keep them closer than the smallest posterior standard deviation."""
+    """61 nodes from -6 to 6, or from -9 to 9 as many as keep them closer than the smallest posterior deviation."""
     kept = _tables.get(("nodes", id(form)))
     if kept is not None:
         return kept
@@ -112,10 +112,11 @@ def nodes_of(form):
         a = 1.0 if model in ("rasch", "pcm") else item["parameters"].get("a", 1.0)
         steps = b if isinstance(b, list) else [b]
         told += max(information(item, step + j / (4 * a)) for step in steps for j in range(-8, 9))
-    needed = math.ceil(12 * math.sqrt(told + 1)) + 1
+    reach = 6 if math.ceil(12 * math.sqrt(told + 1)) + 1 <= 61 else 9
+    needed = math.ceil(2 * reach * math.sqrt(told + 1)) + 1
     needed = max(61, needed if needed % 2 else needed + 1)
     half = needed // 2
-    _tables["nodes", id(form)] = [6 * q / half for q in range(-half, half + 1)]
+    _tables["nodes", id(form)] = [reach * q / half for q in range(-half, half + 1)]
     return _tables["nodes", id(form)]
 
 

@@ -18,7 +18,7 @@ from services.assessment.domain.irt.kernels import VERSIONS, Kernel, Name
 from services.assessment.domain.irt.maxima import Extra, highest
 from services.assessment.domain.irt.models import Floats, Parameters, information
 from services.assessment.domain.irt.packing import Bytes, Packed, pack
-from services.assessment.domain.irt.quadrature import equally_spaced, fine_enough, log_normal_weights
+from services.assessment.domain.irt.quadrature import fine_enough, log_normal_weights
 from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Responses, Sparse
 from services.assessment.domain.irt.tables import Tables, tables
 
@@ -97,7 +97,7 @@ def eap(
     packed = (
         pack(responses, [item.categories for item in items]) if isinstance(responses, Responses | Sparse) else responses
     )
-    found = kernel.moments(packed, _tables(tuple(items), fine_enough(_sharpest(packed, items), nodes, prior.sd), prior))
+    found = kernel.moments(packed, _tables(tuple(items), _sharpest(packed, items), nodes, prior))
     silent = _silent(packed)
     found.mean[silent] = np.nan
     found.sd[silent] = np.nan
@@ -152,9 +152,9 @@ def _dense(responses: Responses | Sparse) -> Iterator[tuple[int, Codes]]:
 
 
 @lru_cache(maxsize=16)
-def _tables(items: tuple[Parameters, ...], nodes: int, prior: Prior) -> Tables:
+def _tables(items: tuple[Parameters, ...], information: float, least: int, prior: Prior) -> Tables:
     """Kept for forms whose sheets come in one by one."""
-    places = equally_spaced(nodes, prior.mean, prior.sd)
+    places = fine_enough(information, least, prior.mean, prior.sd)
     return tables(items, places, log_normal_weights(places, prior.mean, prior.sd))
 
 

@@ -59,16 +59,13 @@ def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Exp
     lookup = _Lookup(packed.layout, table, isinstance(packed, Bytes))
     shape = len(lookup.rows), len(lookup.places)
     sums, mass = np.zeros(shape), np.zeros((len(table.log_prior), shape[1]))
-    part_sums, part_mass = np.zeros(sums.shape, np.float32), np.zeros(mass.shape, np.float32)
+    part_sums = np.zeros(shape, dtype=np.float32)
     log_likelihood = 0.0
     for start in range(0, packed.students, CHUNK):
         part = slice(start, min(start + CHUNK, packed.students))
-        part_sums[:], part_mass[:] = 0.0, 0.0
-        log_likelihood += _expected(
-            *_source(packed, part), *lookup.arrays, group[part], lookup.places, part_sums, part_mass
-        )
+        part_sums[:] = 0.0
+        log_likelihood += _expected(*_source(packed, part), *lookup.arrays, group[part], lookup.places, part_sums, mass)
         sums += part_sums
-        mass += part_mass
     nodes = len(table.nodes)
     if isinstance(packed, Bytes):
         counts = _taken_apart(packed.layout, sums[:-1, :nodes].reshape(-1, PATTERNS, nodes))
@@ -91,10 +88,11 @@ def _taken_apart(layout: Layout, sums: Floats) -> Floats:
 
 
 def _source(packed: Packed, part: slice) -> tuple[Any, Any, Any]:
-    """Where these students' rows are found: in bytes, or in entries within bounds; the other is None."""
+    """Where these students' rows are found: in bytes, bounds None; or in entries within bounds."""
     if isinstance(packed, Bytes):
         return np.ascontiguousarray(packed.codes[part]), None, None
-    return None, np.ascontiguousarray(packed.bounds[part.start : part.stop + 1]), np.ascontiguousarray(packed.rows)
+    no_codes = np.zeros((0, 0), dtype=np.uint8)
+    return no_codes, np.ascontiguousarray(packed.bounds[part.start : part.stop + 1]), np.ascontiguousarray(packed.rows)
 
 
 class _Lookup:
@@ -294,6 +292,6 @@ def _expected(
             for node in range(nodes):
                 weights[node] = np.float32(exact[node])
         add_to_rows(found, count, share, weights, sums)
-        found[0] = own
-        add_to_rows(found, 1, share, weights, mass)
+        for node in range(nodes):
+            mass[own, node] += np.float64(weights[node] * share)
     return log_likelihood + np.log(product)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.assessment.domain.irt.models import (
     DICHOTOMOUS,
@@ -94,6 +95,8 @@ def _climb(
         with np.errstate(divide="ignore", invalid="ignore"):
             secant = -slope * (theta[left] - before[left]) / (slope - slope_before[left])
         uphill = np.isfinite(secant) & (secant * slope > 0)
+        if extra is Extra.NOTHING:
+            infinite[left] |= _rises_for_ever(theta[left], slope, edges[left], nodes)
         step = np.where(uphill, secant, slope / np.maximum(np.abs(bend), 1e-12))
         after = theta[left] + np.clip(step, -wide, wide)
         outside = (after <= low[left]) | (after >= high[left])
@@ -101,7 +104,7 @@ def _climb(
         outside &= bracketed
         after[outside] = 0.5 * (low[left] + high[left])[outside]
         before[left], slope_before[left] = theta[left], slope
-        done = np.abs(after - theta[left]) < TOLERANCE * (1 + np.abs(after))
+        done = (np.abs(after - theta[left]) < TOLERANCE * (1 + np.abs(after))) | infinite[left]
         theta[left] = after
         left = left[~done]
     if len(left):
@@ -114,6 +117,13 @@ def _climb(
         theta[infinite] = np.where(edges[infinite, 1] >= edges[infinite, 0], np.inf, -np.inf)
         error[infinite] = np.inf
     return theta, error
+
+
+def _rises_for_ever(theta: Floats, slope: Floats, edges: Floats, nodes: Floats) -> NDArray[np.bool_]:
+    """Who is past all items and still goes up, to where the likelihood does not vanish; (students,)."""
+    below = (theta < nodes[0]) & (slope < 0) & np.isfinite(edges[:, 0])
+    above = (theta > nodes[-1]) & (slope > 0) & np.isfinite(edges[:, 1])
+    return np.asarray(below | above)
 
 
 def _heights(

@@ -4,6 +4,9 @@ import numpy as np
 
 from services.assessment.domain.irt.models import Floats
 
+REACH, FAR = 6.0, 9.0
+SHARP = 61
+
 
 def equally_spaced(nodes: int, mean: float = 0.0, sd: float = 1.0, reach: float = 6.0) -> Floats:
     """An odd number of nodes from mean − reach·sd to mean + reach·sd, shape (nodes,), logits."""
@@ -18,11 +21,21 @@ def log_normal_weights(nodes: Floats, mean: float = 0.0, sd: float = 1.0) -> Flo
     return np.asarray(logs - np.log(np.exp(logs).sum()), dtype=np.float64)
 
 
-def fine_enough(information: float, least: int, sd: float = 1.0, reach: float = 6.0) -> int:
-    """How many nodes a posterior needs that no more information than this has sharpened; at least `least`, odd.
+def fine_enough(information: float, least: int, mean: float = 0.0, sd: float = 1.0) -> Floats:
+    """Nodes for posteriors that no more information than this has sharpened: an odd number, at least `least`.
 
-    Neighbouring nodes are no further apart than the smallest standard deviation 1/sqrt(information + 1/sd²): sums over
-    equally spaced nodes are then exact to 1e-8 for a normal posterior (2 exp(−2π²) is the error's factor).
+    Neighbours are no further apart than the smallest standard deviation 1/sqrt(information + 1/sd²): sums over equally
+    spaced nodes are then exact to 1e-8 for a normal posterior (2 exp(−2π²) is the error's factor). They reach from
+    mean − 6 sd to mean + 6 sd; where that takes more than 61 of them, 9 sd, for all right on a long test lies beyond 6.
     """
-    needed = int(np.ceil(2 * reach * sd * np.sqrt(information + 1 / sd**2))) + 1
-    return max(least, needed + 1 - needed % 2)
+    sharpness = sd * np.sqrt(information + 1 / sd**2)
+    needed, reach = _odd(2 * REACH * sharpness), REACH
+    if needed > SHARP:
+        needed, reach = _odd(2 * FAR * sharpness), FAR
+    return equally_spaced(max(least, needed), mean, sd, reach)
+
+
+def _odd(steps: float) -> int:
+    """The smallest odd number of nodes with that many steps between them."""
+    nodes = int(np.ceil(steps)) + 1
+    return nodes + 1 - nodes % 2

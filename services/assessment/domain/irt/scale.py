@@ -46,7 +46,7 @@ class Scale:
             raise BadScale(f"the slope of scale {self.name} is {self.slope}; it must be positive, or order would turn")
         if self.lowest >= self.highest:
             raise BadScale(f"the lowest score of scale {self.name}, {self.lowest}, is not below the highest")
-        if self.rounding is not Rounding.NONE and not (self.lowest.is_integer() and self.highest.is_integer()):
+        if self.rounding is not Rounding.NONE and (self.lowest % 1 or self.highest % 1):
             raise BadScale(f"scale {self.name} rounds to whole numbers, so its lowest and highest must be whole")
 
     def scores(self, theta: Floats) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.assessment.domain.irt.models import Floats, Parameters, information, probabilities
-from services.assessment.domain.irt.quadrature import equally_spaced, fine_enough, log_normal_weights
+from services.assessment.domain.irt.quadrature import fine_enough, log_normal_weights
 
 NODES = 61
 
@@ -46,7 +46,7 @@ def sum_scores(items: Sequence[Parameters], mean: float = 0.0, sd: float = 1.0) 
         raise NoItems("a raw-score table needs at least one item")
     around = np.linspace(mean - 6 * sd, mean + 6 * sd, 241)
     most = float(sum(information(item, around) for item in items).max())  # type: ignore[union-attr]  # there are items
-    nodes = equally_spaced(fine_enough(most, NODES, sd), mean, sd)
+    nodes = fine_enough(most, NODES, mean, sd)
     joint = raw_likelihoods(items, nodes) * np.exp(log_normal_weights(nodes, mean, sd))
     frequency = joint.sum(axis=1)
     weights = joint / np.maximum(frequency, np.finfo(np.float64).tiny)[:, np.newaxis]
