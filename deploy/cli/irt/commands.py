@@ -105,6 +105,13 @@ def score(
         typer.Option(help="ML: nobody lies outside; all right or all wrong is at a bound.", metavar="LOW HIGH"),
     ] = None,
     person_fit: Annotated[bool, typer.Option("--person-fit", help="Add lz, infit and outfit of each student.")] = False,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Add scaled scores.", metavar="NAME,SLOPE,INTERCEPT,LOWEST,HIGHEST[,ROUNDING]"),
+    ] = None,
+    raw_scores: Annotated[
+        bool, typer.Option("--raw-scores", help="Add the table of raw scores (EAPsum) of the file's items.")
+    ] = False,
     id: Id = None,
     groups: Groups = None,
     ignore: Ignore = None,
@@ -124,7 +131,8 @@ def score(
     known = read_parameters(items)
     command.run(
         _read(file, id, groups, ignore), known, Method(method.lower()), kernel.value, bounds=bounds,
-        persons=person_fit, json=json, out=out, report=report,
+        persons=person_fit, scale=None if scale is None else command.read_scale(scale), raw=raw_scores,
+        json=json, out=out, report=report,
     )  # fmt: skip
 
 

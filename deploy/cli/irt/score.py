@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,19 @@ from deploy.cli.irt.files import ResponseFile
 from deploy.cli.irt.output import shown
 from deploy.cli.irt.parameters import METRIC, ParameterFile
 from deploy.cli.irt.pictures import score as pictures
-from deploy.cli.refusal import refusing
+from deploy.cli.refusal import Refused, refusing
 from deploy.cli.report import Facts, Part, Section, Text, page
 from services.assessment.domain.irt import kernels
 from services.assessment.domain.irt.ability import Estimates, Method, Prior, engine_version, estimate
+from services.assessment.domain.irt.models import Parameters
 from services.assessment.domain.irt.persons import person_fit
 from services.assessment.domain.irt.reliability import NoReliability, empirical_reliability
 from services.assessment.domain.irt.residuals import Latent
+from services.assessment.domain.irt.scale import Rounding, Scale
+from services.assessment.domain.irt.sumscores import sum_scores
 
 SHOWN = 20
+RAW = ("raw", "theta", "se", "share")
 MEANINGS = {
     Method.EAP: "the mean and standard deviation of the posterior",
     Method.MAP: "the highest point of the posterior",
@@ -32,7 +38,8 @@ MEANINGS = {
 
 def run(
     file: ResponseFile, parameters: ParameterFile, method: Method, kernel: kernels.Name, *,
-    bounds: tuple[float, float] | None, persons: bool, json: bool, out: Path | None, report: Path | None
+    bounds: tuple[float, float] | None, persons: bool, scale: Scale | None, raw: bool, json: bool, out: Path | None,
+    report: Path | None
 ) -> None:  # fmt: skip
     """Estimate, and write what was found."""
     items, answers = parameters.matched(file)
@@ -51,6 +58,11 @@ def run(
     engine = engine_version(kernel) if method is Method.EAP else f"{method.value}-2"
     made = as_json(file, parameters, method, engine, found)
     columns = _columns(file, found)
+    if scale is not None:
+        made["scale"] = asdict(scale)
+        columns |= {"scaled": scale.scores(found.theta).tolist(), "scaled_se": scale.errors(found.se).tolist()}
+    if raw:
+        made["raw_scores"] = _raw_scores(items, parameters)
     if persons:
         with refusing(file.path):
             fits = person_fit(answers.rows(), items, latent=Latent(parameters.mean, parameters.sd), names=file.items)
@@ -68,11 +80,22 @@ def run(
         output.write(made, json=json, out=out)
     if not json:
         show.facts(_facts(file, parameters, made), title="Abilities")
+        headings = ("student", *(name for name in columns if name != "student"))
         first = [
-            [file.name_of(student), shown(float(found.theta[student])), shown(float(found.se[student]))]
+            [file.name_of(student), *(_cell(columns[name][student]) for name in headings[1:])]
             for student in range(min(SHOWN, file.size))
         ]
-        output.table("" if file.size <= SHOWN else f"The first {SHOWN}", ("student", "θ", "SE"), first)
+        if raw:
+            table = [
+                [one["raw"], shown(one["theta"]), shown(one["se"]), shown(one["share"], 4)]
+                for one in made["raw_scores"]
+            ]
+            output.table("Raw scores (EAPsum)", ("points", "θ", "SE", "share"), table)
+        output.table(
+            "" if file.size <= SHOWN else f"The first {SHOWN}",
+            ("student", *(name for name in names if name != "student")),
+            first,
+        )
 
 
 def as_json(
@@ -103,6 +126,29 @@ def as_json(
     }
 
 
+def read_scale(text: str) -> Scale:
+    """The scale written as NAME,SLOPE,INTERCEPT,LOWEST,HIGHEST[,ROUNDING].
+
+    Raises: Refused.
+    """
+    name, *numbers = text.split(",")
+    try:
+        slope, intercept, lowest, highest = (float(one) for one in numbers[:4])
+        rounding = Rounding(numbers[4].strip()) if len(numbers) > 4 else Rounding.HALF_UP
+    except ValueError:
+        known = ", ".join(one.value for one in Rounding)
+        raise Refused(f"--scale {text!r} is no NAME,SLOPE,INTERCEPT,LOWEST,HIGHEST[,ROUNDING] ({known}).") from None
+    with refusing("--scale"):
+        return Scale(name.strip(), slope, intercept, lowest, highest, rounding)
+
+
+def _raw_scores(items: Sequence[Parameters], parameters: ParameterFile) -> list[dict[str, Any]]:
+    """What each number of points on all items of the file speaks for (EAPsum); points count categories from 0."""
+    found = sum_scores(items, parameters.mean, parameters.sd)
+    rows = zip(found.theta, found.se, found.frequency, strict=True)
+    return [{"raw": raw, "theta": theta, "se": se, "share": share} for raw, (theta, se, share) in enumerate(rows)]
+
+
 def _columns(file: ResponseFile, found: Estimates) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {} if file.students is None else {"student": list(file.students)}
     return columns | {"theta": found.theta.tolist(), "se": found.se.tolist(), "answers": file.answered.tolist()}
@@ -115,6 +161,10 @@ def _write_csv(out: Path, columns: dict[str, list[Any]]) -> None:
         writer.writerow(columns)
         for row in zip(*columns.values(), strict=True):
             writer.writerow("" if isinstance(one, float) and not np.isfinite(one) else one for one in row)
+
+
+def _cell(value: Any) -> str:
+    return shown(value) if isinstance(value, float) else str(value)
 
 
 def _remarks(made: dict[str, Any]) -> list[str]:

@@ -160,9 +160,35 @@ def test_scores_can_be_written_as_csv_and_as_a_report(irt: Irt, bank: Path, tmp_
     assert (tmp_path / "r.html").read_text().count("<figure>") == 2
 
 
+def test_scaled_scores_follow_name_bounds_and_rounding(irt: Irt, bank: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("i1,i2,i3\n1,1,1\n0,0,0\n1,0,0\n,,\n")
+
+    found = irt("score", tmp_path / "x.csv", "--items", bank, "--scale", "points,50,500,480,540", "--json").json
+
+    assert found["scale"]["name"] == "points"
+    for one in found["scores"][:3]:
+        assert one["scaled"] == np.floor(np.clip(500 + 50 * one["theta"], 480, 540) + 0.5)
+        assert one["scaled_se"] == pytest.approx(50 * one["se"])
+    assert found["scores"][3]["scaled"] is None
+
+
+def test_raw_scores_of_items_of_one_slope_are_the_patterns_own(irt: Irt, tmp_path: Path) -> None:
+    items = [{"item": name, "model": "rasch", "b": b} for name, b in (("x", -1.0), ("y", 0.2), ("z", 0.9))]
+    (tmp_path / "p.json").write_text(json.dumps({"latent": {"mean": 0.3, "sd": 1.2}, "items": items}))
+    (tmp_path / "x.csv").write_text("x,y,z\n0,0,0\n0,1,0\n1,0,1\n1,1,1\n")
+
+    found = irt("score", tmp_path / "x.csv", "--items", tmp_path / "p.json", "--raw-scores", "--json").json
+
+    assert [one["raw"] for one in found["raw_scores"]] == [0, 1, 2, 3]
+    assert sum(one["share"] for one in found["raw_scores"]) == pytest.approx(1)
+    for table, student in zip(found["raw_scores"], found["scores"], strict=True):
+        assert (table["theta"], table["se"]) == pytest.approx((student["theta"], student["se"]), abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--method", "bayes"], "'bayes' is none of"), (["--bounds", "-4", "4"], "of --method ml only"),
+    [(["--scale", "points,50"], "is no NAME,SLOPE"), (["--scale", "points,-1,0,0,9"], "slope of scale points is -1"),
+     (["--method", "bayes"], "'bayes' is none of"), (["--bounds", "-4", "4"], "of --method ml only"),
      (["--method", "ml", "--bounds", "4", "-4"], "two rising numbers")],
 )  # fmt: skip
 def test_options_that_mean_nothing_are_refused(
