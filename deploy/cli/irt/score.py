@@ -86,14 +86,11 @@ def run(
             for student in range(min(SHOWN, file.size))
         ]
         if raw:
-            table = [
-                [one["raw"], shown(one["theta"]), shown(one["se"]), shown(one["share"], 4)]
-                for one in made["raw_scores"]
-            ]
-            output.table("Raw scores (EAPsum)", ("points", "θ", "SE", "share"), table)
+            table = [[one["raw"], *(shown(one[of], 4) for of in RAW[1:])] for one in made["raw_scores"]]
+            output.table("Raw scores (EAPsum)", RAW, table)
         output.table(
             "" if file.size <= SHOWN else f"The first {SHOWN}",
-            ("student", *(name for name in names if name != "student")),
+            headings,
             first,
         )
 
