@@ -65,8 +65,9 @@ def likelihood(parameters, score, theta):
     b = parameters["b"]
     if model in ("rasch", "1pl", "2pl", "3pl"):
         c = parameters["c"] if model == "3pl" else 0.0
+        # Each by its own formula: 1 - right would be 0 far above the item.
         right = c + (1 - c) / (1 + math.exp(-a * (theta - b)))
-        return right if score == 1 else 1 - right
+        return right if score == 1 else (1 - c) / (1 + math.exp(a * (theta - b)))
     if model == "grm":
         at_least = [1.0] + [1 / (1 + math.exp(-a * (theta - step))) for step in b] + [0.0]
         return at_least[score] - at_least[score + 1]
@@ -126,7 +127,7 @@ def table(item, nodes):
     if known is None:
         known = []
         for score in range(item["maximum"] + 1):
-            known.append([math.log(likelihood(item["parameters"], score, theta)) for theta in nodes])
+            known.append([math.log(max(likelihood(item["parameters"], score, theta), 1e-300)) for theta in nodes])
         _tables[id(item)] = known
     return known
 

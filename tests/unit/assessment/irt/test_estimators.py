@@ -78,7 +78,7 @@ def their_scores(a: np.ndarray, b: np.ndarray, codes: np.ndarray, method: Method
     model = mirt.TwoParameterLogistic(n_items=len(a))
     model.set_parameters(discrimination=a, difficulty=b)
     model._is_fitted = True  # the package has no public way to say that parameters are known
-    return np.ravel(mirt.fscores(model, codes.astype(int), method=method.name).theta)
+    return np.ravel(mirt.fscores(model, codes.astype(int), method=method.name, n_quadpts=121).theta)
 
 
 @settings(max_examples=60)
