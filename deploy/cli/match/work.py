@@ -10,7 +10,7 @@ import numpy as np
 from deploy.cli.match.profiles import Profile, profiles
 from deploy.cli.match.schools import SchoolFile, read
 from deploy.cli.refusal import Refused
-from services.partnership.domain.candidates import Candidates, Integers, candidates
+from services.partnership.domain.candidates import Bools, Candidates, Integers, candidates
 from services.partnership.domain.contradiction import contradiction
 from services.partnership.domain.flow import choose
 from services.partnership.domain.instance import INDEX, Instance, instance_of
@@ -35,7 +35,10 @@ class Made:
     found: Candidates
     outcome: Outcome
     blocking: Integers
-    """Candidates whose two schools would both rather have each other."""
+    """Candidates whose two schools would both rather have each other, and one of which has a partner to leave for it.
+
+    Two schools without a partner are not among them: they are left to the number of partnerships.
+    """
     broken: Sequence[str]
     """Of a stable matching: the programme's rules that it does not keep, in words."""
     best: int | None
@@ -91,15 +94,23 @@ def _matched(
         made = outcome(instance, found, chosen)
         weighed = None if best is None else best.weight
         return Made(
-            programme, file, profiled, instance, found, made, blocking(instance, found, pairs), unkept, weighed, seed
+            programme, file, profiled, instance, found, made, _blocking(instance, found, pairs), unkept, weighed, seed
         )
     if best is None:
         nothing = Outcome((), (), False, contradiction(instance), 0)
         return Made(programme, file, profiled, instance, found, nothing, none, (), None, seed)
     made = outcome(instance, found, best)
     return Made(
-        programme, file, profiled, instance, found, made, blocking(instance, found, best.pairs), (), None, seed
+        programme, file, profiled, instance, found, made, _blocking(instance, found, best.pairs), (), None, seed
     )  # fmt: skip
+
+
+def _blocking(instance: Instance, found: Candidates, chosen: Bools) -> Integers:
+    both = np.concatenate([found.host[chosen], found.guest[chosen]])
+    has_partner = np.bincount(both, minlength=len(instance.willing)) > 0
+    every = blocking(instance, found, chosen)
+    some: Integers = every[has_partner[found.host[every]] | has_partner[found.guest[every]]]
+    return some
 
 
 def _ids(path: Path, parsed: Parsed, programme: Programme, file: SchoolFile) -> dict[str, UUID]:
