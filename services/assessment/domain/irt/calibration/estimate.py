@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 
 from services.assessment.domain.irt import plain
-from services.assessment.domain.irt.calibration import checks, families, information, latent, mstep
+from services.assessment.domain.irt.calibration import checks, families, information, latent, mstep, pairs
 from services.assessment.domain.irt.calibration.acceleration import distance_left, extrapolate
-from services.assessment.domain.irt.calibration.information import AddPairs, Point
+from services.assessment.domain.irt.calibration.information import Point
 from services.assessment.domain.irt.calibration.mstep import Priors
-from services.assessment.domain.irt.calibration.pairs import add_pairs
+from services.assessment.domain.irt.calibration.pairs import Pairs
 from services.assessment.domain.irt.calibration.priors import Prior
 from services.assessment.domain.irt.calibration.refusals import NobodyAnswered, NoSpread
 from services.assessment.domain.irt.calibration.result import Calibration, Group, Iteration
@@ -41,8 +41,7 @@ FLAT_SD = 0.1
 STEEP, ENDLESS = 10.0, 50.0
 """Slopes above the first are named where the search does not end; above the second it is given up."""
 FRESH = 1e-4
-"""The covariance is computed again when estimates moved since, by more than this over their standard error: then the
-errors may be wrong by more than about this."""
+"""The covariance is computed again when estimates moved since by so much that errors may be wrong by about this."""
 NOISE = 3e-8
 """Relative size of a fall of the log-likelihood that is rounding (the compiled tables are float32)."""
 
@@ -165,11 +164,11 @@ class _Search:
         self.several = len(unknowns.means) > 1
         self.theta = latent.grid(self.nodes, np.zeros(1), np.ones(1))
         self.log: list[Iteration] = []
-        self.add_pairs: AddPairs = add_pairs
+        self.adding: Pairs = pairs
         if kernel.VERSION != plain.VERSION:
             from services.assessment.domain.irt.calibration import pairs_compiled  # here only: numba is 100 MB
 
-            self.add_pairs = pairs_compiled.add_pairs
+            self.adding = pairs_compiled
 
     def run(self, start: Floats, acceleration: Acceleration, tolerance: float, errors: bool) -> _End:
         """Climb, and say where the top is."""
@@ -301,7 +300,7 @@ class _Search:
         for _ in range(20):
             free = self.free_at(state)
             point = self.point(state, free)
-            matrix = information.observed(point, self.responses, state.expected, self.priors, self.add_pairs)
+            matrix = information.observed(point, self.responses, state.expected, self.priors, self.adding)
             inverse = _inverse(matrix)
             if inverse is None:
                 if remark is not None or len(self.log) >= self.iterations:
@@ -389,5 +388,5 @@ def _inverse(matrix: Floats) -> Floats | None:
         return None
     if np.diag(root).min(initial=1.0) < 1e-5:
         return None
-    own = np.linalg.inv(root)
-    return np.asarray((own.T @ own) * scale[:, np.newaxis] * scale, dtype=np.float64)
+    inverse = np.linalg.inv(matrix * scale[:, np.newaxis] * scale)
+    return np.asarray(inverse * scale[:, np.newaxis] * scale, dtype=np.float64)

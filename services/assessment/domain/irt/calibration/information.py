@@ -16,7 +16,7 @@ because abilities are not seen, joins every pair of parameters:
 Matrix products are in float32 over some thousand students and summed in float64.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from services.assessment.domain.irt.calibration import families, latent, mstep
 from services.assessment.domain.irt.calibration.families import Family
 from services.assessment.domain.irt.calibration.mstep import Priors
+from services.assessment.domain.irt.calibration.pairs import Pairs
 from services.assessment.domain.irt.calibration.unknowns import Flags, Unknowns
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Indices, Responses, Sparse
 from services.assessment.domain.irt.tables import Expected
 
 Singles = NDArray[np.float32]
-AddPairs = Callable[[NDArray[np.int32], Singles, Singles], None]
 BATCH = 4096
 LISTED_BATCH = 256
 MOST_PAIRED = 300
@@ -58,19 +58,17 @@ class Point:
         return latent.log_weights(self.theta, self.values[self.unknowns.means], self.values[self.unknowns.sds])
 
 
-def observed(
-    point: Point, responses: Responses | Sparse, expected: Expected, priors: Priors, add_pairs: AddPairs
-) -> Floats:
+def observed(point: Point, responses: Responses | Sparse, expected: Expected, priors: Priors, adding: Pairs) -> Floats:
     """Observed information of the free values, (free, free); with priors that of the posterior."""
     complete = _complete(point, expected, priors)
     missing = np.zeros_like(complete)
     separable = is_separable(point.unknowns, responses)
     if isinstance(responses, Sparse) or (sum(point.unknowns.categories) > MOST_PAIRED and not separable):
-        _listed(point, responses, missing)
+        _listed(point, responses, missing, adding)
     elif separable:
         _separable(point, responses.codes, missing)
     else:
-        _paired(point, responses.codes, missing, add_pairs)
+        _paired(point, responses.codes, missing, adding)
     at = np.flatnonzero(point.free)
     made = (complete - missing)[np.ix_(at, at)]
     return np.asarray((made + made.T) / 2, dtype=np.float64)
@@ -267,7 +265,7 @@ def _latent_columns(point: Point) -> tuple[Floats, Indices]:
     return np.stack([latent.scores(point.theta, *point.values[own]) for own in places]), places
 
 
-def _paired(point: Point, codes: Codes, missing: Floats, add_pairs: AddPairs) -> None:
+def _paired(point: Point, codes: Codes, missing: Floats, adding: Pairs) -> None:
     """With N(r, s, q) students who gave the scores r and s, expected at node q: Σ_i E[S Sᵀ] = Σ_q S_q N_q S_qᵀ."""
     unknowns, table = point.unknowns, _lookup(point)
     logs = unknowns.table(point.values, point.theta).astype(np.float32)
@@ -291,7 +289,7 @@ def _paired(point: Point, codes: Codes, missing: Floats, add_pairs: AddPairs) ->
             given[np.arange(len(own))[:, np.newaxis], rows] = 1.0
             given = given[:, :-1]
             weights = _posterior(given @ logs + prior, axis=1)
-            add_pairs(rows, weights, part)
+            adding.add_pairs(rows, weights, part)
             counts += given.T @ weights
             mass += weights.sum(axis=0)
             found = weights @ table.rows.T
@@ -314,7 +312,7 @@ def _paired(point: Point, codes: Codes, missing: Floats, add_pairs: AddPairs) ->
         _add(missing, np.concatenate([table.place, latent_at[each]]), total)
 
 
-def _listed(point: Point, responses: Responses | Sparse, missing: Floats) -> None:
+def _listed(point: Point, responses: Responses | Sparse, missing: Floats, adding: Pairs) -> None:
     table = _lookup(point)
     logs, first_row = _log_rows(point)
     log_weights = point.log_weights.astype(np.float32)
@@ -325,7 +323,7 @@ def _listed(point: Point, responses: Responses | Sparse, missing: Floats) -> Non
     zero = len(table.rows)
     rows = np.concatenate([table.rows, np.zeros((1, len(point.theta)), dtype=np.float32)])
     size = len(missing)
-    flat = np.zeros((size + 1) * (size + 1))
+    padded = np.zeros((size + 1, size + 1))
     for students, item, score in _lists(responses):
         there = score != NOT_PRESENTED
         score = np.where(there, score, 0)
@@ -339,9 +337,8 @@ def _listed(point: Point, responses: Responses | Sparse, missing: Floats) -> Non
         own = scores @ scores.transpose(0, 2, 1)
         mean = (scores * roots[:, np.newaxis]).sum(axis=2)
         own -= mean[:, :, np.newaxis] * mean[:, np.newaxis, :]
-        where = place[:, :, np.newaxis] * (size + 1) + place[:, np.newaxis, :]
-        np.add.at(flat, where.ravel(), own.ravel().astype(np.float64))
-    missing += flat.reshape(size + 1, size + 1)[:size, :size]
+        adding.add_products(place, own, padded)
+    missing += padded[:size, :size]
 
 
 def _lists(responses: Responses | Sparse) -> Iterator[tuple[Indices, Indices, Indices]]:

@@ -1,7 +1,22 @@
-"""Counting pairs of scores node by node, in numpy; `pairs_compiled` is its twin."""
+"""Adding up what pairs of responses say together, in numpy; `pairs_compiled` is its twin."""
+
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from services.assessment.domain.irt.models import Floats
+from services.assessment.domain.irt.responses import Indices
+
+
+class Pairs(Protocol):
+    """What both twins do."""
+
+    def add_pairs(self, rows: NDArray[np.int32], weights: NDArray[np.float32], counts: NDArray[np.float32]) -> None:
+        """See below."""
+
+    def add_products(self, places: Indices, products: NDArray[np.float32], to: Floats) -> None:
+        """See below."""
 
 
 def add_pairs(rows: NDArray[np.int32], weights: NDArray[np.float32], counts: NDArray[np.float32]) -> None:
@@ -15,3 +30,12 @@ def add_pairs(rows: NDArray[np.int32], weights: NDArray[np.float32], counts: NDA
     given = given[:, :-1]
     for node in range(weights.shape[1]):
         counts[:, :, node] += np.triu((given * weights[:, node : node + 1]).T @ given)
+
+
+def add_products(places: Indices, products: NDArray[np.float32], to: Floats) -> None:
+    """Add each student's square of products at its places: to[places[i, r], places[i, s]] += products[i, r, s].
+
+    places (students, columns), products (students, columns, columns).
+    """
+    where = places[:, :, np.newaxis] * to.shape[1] + places[:, np.newaxis, :]
+    np.add.at(to.reshape(-1), where.ravel(), products.ravel().astype(np.float64))

@@ -1,4 +1,4 @@
-"""Counting pairs of scores node by node, compiled; `pairs` is its numpy twin."""
+"""Adding up what pairs of responses say together, compiled; `pairs` is its numpy twin."""
 
 from typing import Any
 
@@ -20,3 +20,14 @@ def add_pairs(rows: Any, weights: Any, counts: Any) -> None:
                     to = beside[rows[student, second]]
                     for node in range(nodes):
                         to[node] += own[node]
+
+
+@njit(nogil=True, cache=True)
+def add_products(places: Any, products: Any, to: Any) -> None:
+    """Add each student's square of products at its places; see `pairs.add_products`."""
+    for student in range(places.shape[0]):
+        for first in range(places.shape[1]):
+            row = to[places[student, first]]
+            own = products[student, first]
+            for second in range(places.shape[1]):
+                row[places[student, second]] += own[second]

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from services.assessment.domain.irt import NOT_PRESENTED, Codes, Model, Parameters, Responses, Sparse
-from services.assessment.domain.irt.calibration import Calibration, Prior, calibrate, prior
-from services.assessment.domain.irt.calibration.pairs import add_pairs
-from services.assessment.domain.irt.calibration.pairs_compiled import add_pairs as add_pairs_compiled
+from services.assessment.domain.irt.calibration import Calibration, Prior, calibrate, pairs, pairs_compiled, prior
 from services.assessment.domain.irt.kernels import kernel
 from services.assessment.domain.irt.models import Floats
 from tests.unit.assessment.irt.calibration.samples import (
@@ -175,10 +173,23 @@ def test_counting_pairs_compiled_is_counting_pairs_in_numpy() -> None:
     weights = random.random((50, 7)).astype(np.float32)
     one, other = (np.zeros((9, 9, 7), dtype=np.float32) for _ in range(2))
 
-    add_pairs(rows, weights, one)
-    add_pairs_compiled(rows, weights, other)
+    pairs.add_pairs(rows, weights, one)
+    pairs_compiled.add_pairs(rows, weights, other)
 
     assert one == pytest.approx(other, rel=1e-5)
     assert one.sum() == pytest.approx(
         weights.sum(axis=1) @ [n * (n + 1) / 2 for n in (rows >= 0).sum(axis=1)], rel=1e-5
     )
+
+
+def test_adding_products_compiled_is_adding_products_in_numpy() -> None:
+    random = np.random.default_rng(0)
+    places = random.integers(0, 6, (30, 4))  # a place may occur twice in a row, as padding does
+    products = random.random((30, 4, 4)).astype(np.float32)
+    one, other = np.zeros((6, 6)), np.zeros((6, 6))
+
+    pairs.add_products(places, products, one)
+    pairs_compiled.add_products(places, products, other)
+
+    assert one == pytest.approx(other)
+    assert one.sum() == pytest.approx(products.sum(), rel=1e-5)
