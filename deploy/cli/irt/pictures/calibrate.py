@@ -48,9 +48,11 @@ def wright(names: Sequence[str], items: Sequence[Parameters], latent: Latent) ->
         left.set_xticks([])
         places = _side_by_side([b for b, _ in inside], (high - low) / 30)
         right.plot(places, [b for b, _ in inside], "_", color=SERIES[1], markersize=9, markeredgewidth=2)
+        longest = max(4, round(62 / (max(places, default=0) + 1.5)) - 2)
         if len(inside) <= NAMED:
             for (b, name), place in zip(inside, places, strict=True):
-                right.annotate(name, (place, b), xytext=(7, -3), textcoords="offset points", fontsize=7.5, color=INK)
+                short = name if len(name) <= longest else f"{name[: longest - 1]}…"
+                right.annotate(short, (place, b), xytext=(7, -3), textcoords="offset points", fontsize=7.5, color=INK)
         right.set_title("Thresholds of the items")
         right.set_xticks([])
         right.set_xlim(-0.5, max(places, default=0) + 1.5)
