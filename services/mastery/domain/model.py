@@ -1,7 +1,7 @@
 """What is assumed of competencies, by which everything is traced."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Self
 
 from services.mastery.domain.tracing.skill import DEFAULT as DEFAULT_SKILL
@@ -10,21 +10,19 @@ from services.mastery.domain.tracing.skill import Skill, Skills, model_version
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The parameters of all competencies but those `fitted` (by id, 16 bytes); `version` names them all."""
+    """The parameters, the same for all competencies; `version` names them."""
 
     version: str
-    default: Skill
-    fitted: Mapping[bytes, Skill] = field(default_factory=dict)
+    skill: Skill
 
     @classmethod
-    def alike(cls, skill: Skill = DEFAULT_SKILL) -> Self:
-        """The same parameters for every competency."""
+    def of(cls, skill: Skill) -> Self:
         return cls(model_version({"": skill}, "numpy"), skill)
 
     def skills(self, competencies: Iterable[bytes]) -> Skills:
         """The parameters of these competencies in columns."""
-        return Skills.of(self.fitted.get(one, self.default) for one in competencies)
+        return Skills.of(self.skill for _ in competencies)
 
 
-DEFAULT = Model.alike()
+DEFAULT = Model.of(DEFAULT_SKILL)
 """What the service assumes."""

@@ -177,7 +177,7 @@ def test_another_version_of_the_model_starts_over() -> None:
     first, second = Sheet("ada", "Z", 1, b"\x01\x00"), Sheet("ada", "Z", 2, b"\x00\x01")
     ledger = heard([first])
 
-    other = Model.alike(Skill(prior=0.5))
+    other = Model.of(Skill(prior=0.5))
     ledger.model = other
     ledger.hear([second])
 

@@ -56,7 +56,7 @@ def test_the_example_is_what_comes_of_such_sheets() -> None:
 def test_the_parameters_are_those_of_the_model() -> None:
     rows = {name: (float(value), float(half) if half else None) for name, value, half, _ in rows_under("The model")}
 
-    skill = DEFAULT.default
+    skill = DEFAULT.skill
     assert rows == {
         name: (getattr(skill, name), getattr(skill.spread, name, None))
         for name in ("prior", "learn", "forget", "guess", "slip", "decay", "weight")
@@ -69,4 +69,4 @@ def test_the_version_is_written_as_the_page_says() -> None:
 
 
 def test_half_of_what_is_known_beyond_the_prior_is_left_after_a_year() -> None:
-    assert round(float(np.exp(-DEFAULT.default.decay * 365)), 1) == 0.5
+    assert round(float(np.exp(-DEFAULT.skill.decay * 365)), 1) == 0.5

@@ -59,18 +59,16 @@ def test_a_form_aligned_to_nothing_has_nothing_to_read() -> None:
     assert (reading.competencies, reading.steps, reading.items.tolist()) == ((), (), [])
 
 
-def test_each_competency_is_read_with_its_own_parameters() -> None:
+def test_what_a_day_leaves_and_the_tables_follow_the_models_parameters() -> None:
     own = Skill(prior=0.6, guess=0.1, decay=0.5)
-    model = Model("the-model", SKILL, {an_id("sub"): own})
 
-    reading = Reading.of(a_form("A", [["add", "sub"]], difficulties=[1.0]), model)
+    reading = Reading.of(a_form("A", [["add", "sub"]], difficulties=[1.0]), Model.of(own))
 
-    assert reading.skills.prior[0].tolist() == [SKILL.prior, own.prior]
-    assert reading.daily == pytest.approx(np.exp([-SKILL.decay, -own.decay]))
-    for column, skill in enumerate((SKILL, own)):
-        expected = likelihoods(np.array([1.0]), np.array([1.0]), Skills.of([skill]))
-        for table, likelihood in zip(by_byte(reading), expected, strict=True):
-            assert table[:, column, 1] == pytest.approx(likelihood[:, 0], rel=1e-14)
+    assert reading.skills.prior[0].tolist() == [0.6, 0.6]
+    assert reading.daily == pytest.approx(np.exp([-0.5, -0.5]))
+    expected = likelihoods(np.array([1.0]), np.array([1.0]), Skills.of([own]))
+    for table, likelihood in zip(by_byte(reading), expected, strict=True):
+        assert table[:, 0, 1] == pytest.approx(likelihood[:, 0], rel=1e-14)
 
 
 @given(some=st.lists(moments, min_size=3, max_size=3))
