@@ -31,6 +31,10 @@ FACTORS = 4  # totals, each below 1e37, whose product float64 holds
 
 Rows = NDArray[np.float32]
 
+# numba describes its functions as taking nothing; Any, so that they may be called.
+compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
+inlined: Any = njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+
 
 def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
     """As `plain.moments`; a student's estimate has the same bits whoever else is in the batch."""
@@ -129,8 +133,8 @@ class _Lookup:
         return self.rows, self.tops, self.logs, self.prior, self.prior_tops, self.log_prior
 
 
-@njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def _find_rows(codes: Any, bounds: Any, entries: Any, student: int, found: NDArray[np.int64]) -> int:
+@inlined
+def _find_rows(codes: Any, bounds: Any, entries: Any, student: int, found: NDArray[np.int64]) -> Any:
     """The rows this student is made of, and how many they are."""
     if bounds is None:
         count = codes.shape[1]
@@ -144,8 +148,8 @@ def _find_rows(codes: Any, bounds: Any, entries: Any, student: int, found: NDArr
     return count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _most_rows(codes: Any, bounds: Any) -> int:
+@compiled
+def _most_rows(codes: Any, bounds: Any) -> Any:
     """Room for the rows of any student."""
     if bounds is None:
         return max(codes.shape[1], 1)
@@ -155,8 +159,8 @@ def _most_rows(codes: Any, bounds: Any) -> int:
     return most
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _exactly(found: Any, count: int, logs: Any, log_prior: Any, weights: Any) -> float:
+@compiled
+def _exactly(found: Any, count: int, logs: Any, log_prior: Any, weights: Any) -> Any:
     """weights = the posterior of sum 1, in float64 from the logarithms; the log marginal likelihood."""
     nodes = len(log_prior)
     weights[:nodes] = log_prior
@@ -174,7 +178,7 @@ def _exactly(found: Any, count: int, logs: Any, log_prior: Any, weights: Any) ->
     return np.log(total) + top
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _moments(
     codes: Any,
     bounds: Any,
@@ -192,7 +196,7 @@ def _moments(
     top: Any,
     total: Any,
     again: Any,
-) -> int:
+) -> Any:
     """Moments in places; log marginal likelihood = top + log(total); how many are too narrow or unlikely, and who."""
     found = np.empty(_most_rows(codes, bounds), np.int64)
     weights = np.empty(len(places), np.float32)
@@ -214,7 +218,7 @@ def _moments(
     return left
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _moments_again(
     again: Any,
     codes: Any,
@@ -251,7 +255,7 @@ def _moments_again(
             sd[student] = np.sqrt(second / mass - (first / mass) ** 2)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _expected(
     codes: Any,
     bounds: Any,
@@ -266,7 +270,7 @@ def _expected(
     places: Any,
     sums: Any,
     mass: Any,
-) -> float:
+) -> Any:
     """Adds every posterior to the rows it was made of and to its group; the log-likelihood of all."""
     nodes = len(places)
     found = np.empty(_most_rows(codes, bounds), np.int64)

@@ -16,11 +16,14 @@ LANES = 16
 LEAST = np.float32(1e-3)
 """No product of rows is less: below lie, after one more row, the denormal numbers."""
 
+in_vectors: Any = intrinsic
+"""numba describes what this makes as taking the typing context too; Any, so that it may be called without."""
+
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INDEX = ir.IntType(32)
 
 
-@intrinsic
+@in_vectors
 def posterior(
     typing: Any,
     found: Any,
@@ -49,11 +52,11 @@ def posterior(
         arrays = {
             each: context.make_array(signature.args[each])(context, builder, args[each]) for each in (0, 2, 3, 5, 7)
         }
-        nodes = cgutils.unpack_tuple(builder, arrays[5].shape)[0]
+        nodes = _unpacked(builder, arrays[5].shape)[0]
         nothing = ir.Constant(_VECTOR, [0.0] * LANES)
         least = ir.Constant(_VECTOR, [float(LEAST)] * LANES)
-        sums = [cgutils.alloca_once_value(builder, nothing) for _ in range(3)]
-        weight = cgutils.alloca_once_value(builder, nothing)
+        sums = [_kept(builder, nothing) for _ in range(3)]
+        weight = _kept(builder, nothing)
         middle = _in_every_lane(builder, args[6])
         own = builder.mul(args[4], nodes)
         with cgutils.for_range_slice(builder, nodes.type(0), nodes, nodes.type(LANES)) as (node, _):
@@ -74,7 +77,7 @@ def posterior(
     return signature, code
 
 
-@intrinsic
+@in_vectors
 def add_to_rows(
     typing: Any,
     found: Any,
@@ -92,7 +95,7 @@ def add_to_rows(
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         arrays = {each: context.make_array(signature.args[each])(context, builder, args[each]) for each in (0, 3, 4)}
-        nodes = cgutils.unpack_tuple(builder, arrays[3].shape)[0]
+        nodes = _unpacked(builder, arrays[3].shape)[0]
         share = _in_every_lane(builder, args[2])
         with cgutils.for_range_slice(builder, nodes.type(0), nodes, nodes.type(LANES)) as (node, _):
             weight = builder.fmul(builder.load(_vector_at(builder, arrays[3].data, node), align=4), share)
@@ -103,6 +106,10 @@ def add_to_rows(
         return context.get_dummy_value()
 
     return signature, code
+
+
+_unpacked: Any = cgutils.unpack_tuple
+_kept: Any = cgutils.alloca_once_value
 
 
 def _vector_at(builder: ir.IRBuilder, data: ir.Value, place: ir.Value) -> ir.Value:
