@@ -72,9 +72,10 @@ def main() -> None:
         f"""# Long tests
 
 `python -m tests.studies.long_tests --students {asked.students} --seed {asked.seed}`: 2PL tests, slopes
-lognormal(0, .3), difficulties N(0, 1), {asked.students} students of each kind. The largest error in logits of EAP and of
-its standard error, against {FINE:,} nodes from −10 to 10 in float64 logarithms. The last column is what a fixed grid of 41 nodes over ±6
-would say; the nodes of both kernels follow the test ([measurement](../numbers/measurement.md)).
+lognormal(0, .3), difficulties N(0, 1), {asked.students} students of each kind. The largest error in logits of EAP
+and of its standard error, against {FINE:,} nodes from −10 to 10 in float64 logarithms. The last column is what a
+fixed grid of 41 nodes over ±6 would say; the nodes of both kernels follow the test
+([measurement](../numbers/measurement.md)).
 
 {table(heads, lines)}
 """,

@@ -51,7 +51,9 @@ def bench(peers: Path, students: int = 1_100_000, searched: int = 20_000, seed: 
     began = time.perf_counter()
     eap(Bytes(bits.layout, bits.codes[:100]), items, kernel=quick, nodes=NODES)
     say(f"scoring: warm-up {time.perf_counter() - began:.2f} s, outside of the figures")
-    few = Responses(complete[:searched])
+    many = Responses(complete[: 5 * searched])
+    for search in (map_, wle):
+        search(Responses(complete[:10]), items, kernel=quick)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         np.savez(path / "given.npz", slopes=slopes, thresholds=thresholds, searched=searched)
@@ -62,8 +64,8 @@ def bench(peers: Path, students: int = 1_100_000, searched: int = 20_000, seed: 
         "eap": _rate(lambda: eap(bits, items, kernel=quick, nodes=NODES), students),
         "eap.missing10": _rate(lambda: eap(packed, items, kernel=quick, nodes=NODES), students),
         "eap.numpy": _rate(lambda: eap(bits, items, nodes=NODES), students, runs=1),
-        "map": _rate(lambda: map_(few, items), searched),
-        "wle": _rate(lambda: wle(few, items), searched),
+        "map": _rate(lambda: map_(many, items, kernel=quick), many.students),
+        "wle": _rate(lambda: wle(many, items, kernel=quick), many.students),
     }
     name = f"irt.eap.{students // 1000}k"
     _figure(name, ours["eap"], "8 x mirt", EIGHT * told["mirt"]["eap"])

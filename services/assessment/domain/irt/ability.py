@@ -15,7 +15,7 @@ import numpy as np
 
 from services.assessment.domain.irt import plain
 from services.assessment.domain.irt.kernels import VERSIONS, Kernel, Name
-from services.assessment.domain.irt.maxima import Extra, highest
+from services.assessment.domain.irt.maxima import Extra
 from services.assessment.domain.irt.models import Floats, Parameters, information
 from services.assessment.domain.irt.packing import Bytes, Packed, pack
 from services.assessment.domain.irt.quadrature import fine_enough, log_normal_weights
@@ -78,11 +78,11 @@ def estimate(
         case Method.EAP:
             return eap(responses, items, prior=prior, kernel=kernel)
         case Method.MAP:
-            return map_(responses, items, prior=prior)
+            return map_(responses, items, prior=prior, kernel=kernel)
         case Method.WLE:
-            return wle(responses, items)
+            return wle(responses, items, kernel=kernel)
         case Method.ML:
-            return ml(responses, items, bounds=bounds)
+            return ml(responses, items, bounds=bounds, kernel=kernel)
 
 
 def eap(
@@ -104,21 +104,27 @@ def eap(
     return Estimates(found.mean, found.sd)
 
 
-def map_(responses: Responses | Sparse, items: Sequence[Parameters], *, prior: Prior = STANDARD) -> Estimates:
+def map_(
+    responses: Responses | Sparse, items: Sequence[Parameters], *, prior: Prior = STANDARD, kernel: Kernel = plain
+) -> Estimates:
     """Maximum a posteriori; the prior's precision counts as information."""
-    return _highest(responses, items, Extra.PRIOR, prior)
+    return _highest(responses, items, Extra.PRIOR, prior, kernel)
 
 
-def wle(responses: Responses | Sparse, items: Sequence[Parameters]) -> Estimates:
+def wle(responses: Responses | Sparse, items: Sequence[Parameters], *, kernel: Kernel = plain) -> Estimates:
     """Warm's weighted likelihood: the root of Σ s + J/(2I); finite whatever the responses are."""
-    return _highest(responses, items, Extra.WARM, STANDARD)
+    return _highest(responses, items, Extra.WARM, STANDARD, kernel)
 
 
 def ml(
-    responses: Responses | Sparse, items: Sequence[Parameters], *, bounds: tuple[float, float] | None = None
+    responses: Responses | Sparse,
+    items: Sequence[Parameters],
+    *,
+    bounds: tuple[float, float] | None = None,
+    kernel: Kernel = plain,
 ) -> Estimates:
     """Maximum likelihood; with `bounds` nobody lies outside, and who does has the expected error at the bound."""
-    found = _highest(responses, items, Extra.NOTHING, STANDARD)
+    found = _highest(responses, items, Extra.NOTHING, STANDARD, kernel)
     if bounds is None:
         return found
     for bound, outside in ((bounds[0], found.theta < bounds[0]), (bounds[1], found.theta > bounds[1])):
@@ -130,11 +136,13 @@ def ml(
     return found
 
 
-def _highest(responses: Responses | Sparse, items: Sequence[Parameters], extra: Extra, prior: Prior) -> Estimates:
+def _highest(
+    responses: Responses | Sparse, items: Sequence[Parameters], extra: Extra, prior: Prior, kernel: Kernel
+) -> Estimates:
     theta, error = np.empty(responses.students), np.empty(responses.students)
     for start, codes in _dense(responses):
         part = slice(start, start + len(codes))
-        theta[part], error[part] = highest(codes, items, extra, prior.mean, prior.sd)
+        theta[part], error[part] = kernel.highest(codes, items, extra, prior.mean, prior.sd)
     return Estimates(theta, error)
 
 

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from services.assessment.domain.irt.lanes import LANES, LEAST, add_to_rows, posterior
+from services.assessment.domain.irt.maxima_compiled import highest as highest  # a part of every kernel
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.packing import PATTERNS, Bytes, Layout, Packed
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables, group_of, patterns

@@ -1,9 +1,13 @@
 """The two kernels of measurement: numpy, which every process has, and compiled, which costs memory and is faster."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from services.assessment.domain.irt import plain
+from services.assessment.domain.irt.maxima import Extra
+from services.assessment.domain.irt.models import Floats, Parameters
 from services.assessment.domain.irt.packing import Packed
+from services.assessment.domain.irt.responses import Codes
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables
 
 Name = Literal["numpy", "compiled"]
@@ -22,6 +26,11 @@ class Kernel(Protocol):
 
     def expected(self, packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
         """Expected counts of scores at the nodes, mass of the groups and log-likelihood over all students."""
+
+    def highest(
+        self, codes: Codes, items: Sequence[Parameters], extra: Extra, mean: float = 0.0, sd: float = 1.0
+    ) -> tuple[Floats, Floats]:
+        """Where every student's likelihood is highest, and the standard error."""
 
 
 def kernel(name: Name) -> Kernel:

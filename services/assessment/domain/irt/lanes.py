@@ -19,6 +19,7 @@ LEAST = np.float32(1e-3)
 in_vectors: Any = intrinsic
 """numba describes what this makes as taking the typing context too; Any, so that it may be called without."""
 
+_tuple_of: Any = types.UniTuple
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INDEX = ir.IntType(32)
 
@@ -46,7 +47,7 @@ def posterior(
     adding halves to halves.
     """
     given = found, types.int64, rows, prior, types.int64, places, types.float32, weights
-    signature = types.UniTuple(types.float32, 3)(*given)
+    signature = _tuple_of(types.float32, 3)(*given)
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         arrays = {

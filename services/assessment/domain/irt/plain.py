@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from services.assessment.domain.irt.maxima import highest as highest  # a part of every kernel
 from services.assessment.domain.irt.models import Floats
 from services.assessment.domain.irt.packing import Bytes, Entries, Packed
 from services.assessment.domain.irt.responses import Indices

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.assessment.domain.irt import NOT_PRESENTED, NOT_REACHED, OMITTED, Model, Parameters, Responses
+from services.assessment.domain.irt import (
+    NOT_PRESENTED,
+    NOT_REACHED,
+    OMITTED,
+    Model,
+    Parameters,
+    Responses,
+    compiled,
+    plain,
+)
 from services.assessment.domain.irt.ability import Method, Prior, eap, estimate, map_, ml, wle
 from services.assessment.domain.irt.models import information, log_probabilities
 from services.assessment.domain.irt.responses import Counts, Policy, usable
@@ -172,3 +181,17 @@ def test_policies_say_what_no_answer_counts_as() -> None:
 
     assert usual.tolist() == [[1, 0, NOT_PRESENTED, NOT_PRESENTED]]
     assert strict.tolist() == [[1, NOT_PRESENTED, 0, 0]]
+
+
+@pytest.mark.parametrize("method", [Method.MAP, Method.WLE, Method.ML])
+def test_compiled_searches_find_what_numpy_finds(method: Method) -> None:
+    """Mixed models, a negative slope, missing answers; and guessing, where a likelihood may have two maxima."""
+    guessed = [Parameters(Model.THREE_PL, (float(b),), 2.5, 0.25) for b in np.linspace(-2, 2.5, 14)]
+    random = Responses(np.random.default_rng(6).integers(0, 2, (300, 14)).astype(np.uint8))
+    mixed = some_responses(400, 0.2)
+    mixed.codes[7] = NOT_PRESENTED
+
+    for responses, items in ((mixed, ITEMS), (random, guessed)):
+        ours, theirs = (estimate(method, responses, items, kernel=each) for each in (compiled, plain))
+        np.testing.assert_allclose(ours.theta, theirs.theta, atol=1e-7)
+        np.testing.assert_allclose(ours.se, theirs.se, rtol=1e-5)
