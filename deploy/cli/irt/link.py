@@ -28,6 +28,11 @@ def run(
         show.message("No standard errors: they need the covariances of both calibrations.")
     if report is not None:
         report.write_text(_report(from_, to, found, made), encoding="utf-8")
+    if found.published_se_A != found.se_A:
+        show.message(
+            f"By mean-sigma the standard error of A is {shown(found.se_A, 5)}; se has what is published, "
+            f"{shown(found.published_se_A, 5)} (docs/numbers/linking.md)."
+        )
     output.write(made, json=json, out=out)
     if not json:
         output.table(
@@ -44,7 +49,8 @@ def as_json(found: Link) -> dict[str, Any]:
         "method": found.method.value,
         "A": found.A,
         "B": found.B,
-        "se": {"A": found.se_A, "B": found.se_B},
+        "se": {"A": found.published_se_A, "B": found.se_B},
+        "se_exact": {"A": found.se_A, "B": found.se_B},
         "covariance": None if found.covariance is None else found.covariance[0][1],
         "common": list(found.common),
     }

@@ -16,7 +16,8 @@ Standard errors are by the delta method from the covariances of the two calibrat
 g(A, B; γ) = 0 the equations that A and B solve and γ the item parameters, ∂(A, B)/∂γ = −(∂g/∂(A, B))⁻¹ ∂g/∂γ (Ogasawara
 2000, 2001). g is exact, its derivatives are central differences (relative error below 1e-6). For mean-sigma this is
 n/(n − 1) times what equateIRT 2.5.1 prints for A, n the common thresholds: it divides the derivative of a standard
-deviation by n sd² where the deviation itself was taken with n − 1. Draws from the covariance agree with the value here.
+deviation by n sd² where the deviation itself was taken with n − 1. Draws from the covariance agree with the value here;
+`Link.published_se_A` is the printed one.
 
 Where every common item has its slope fixed at 1 (rasch, pcm) A is 1 and only B is estimated.
 """
@@ -94,6 +95,15 @@ class Link:
     covariance: tuple[tuple[float, float], tuple[float, float]] | None = None
     common: tuple[str, ...] = ()
     method: Method | None = None
+    thresholds: int = 0
+    """Of the common items, all together."""
+
+    @property
+    def published_se_A(self) -> float | None:
+        """Standard error of A as equateIRT 2.5.1 prints it: by mean-sigma (n − 1)/n of the exact one, n thresholds."""
+        if self.se_A is None or self.method is not Method.MEAN_SIGMA or not self.thresholds:
+            return self.se_A
+        return self.se_A * (self.thresholds - 1) / self.thresholds
 
     @property
     def se_A(self) -> float | None:
@@ -122,7 +132,7 @@ class Link:
 
     def inverse(self) -> "Link":
         """The way back, θ_FROM = (θ_TO − B)/A, with its covariance by the delta method."""
-        turned = Link(1 / self.A, -self.B / self.A, None, self.common, self.method)
+        turned = Link(1 / self.A, -self.B / self.A, None, self.common, self.method, self.thresholds)
         if self.covariance is None:
             return turned
         jacobian = np.array([[-1 / self.A**2, 0.0], [self.B / self.A**2, -1 / self.A]])
@@ -154,7 +164,8 @@ def link(
     pairs = common_items(from_items, to_items, without)
     criterion = Criterion(method, symmetric, *grid(ability))
     found = solve(pairs, criterion)
-    made = Link(float(found[0]), float(found[1]), None, tuple(pairs), method)
+    thresholds = sum(len(one.b) for one, _ in pairs.values())
+    made = Link(float(found[0]), float(found[1]), None, tuple(pairs), method, thresholds)
     if covariance_from is None or covariance_to is None:
         return made
     from_gradient, to_gradient = gradients(pairs, criterion, found)

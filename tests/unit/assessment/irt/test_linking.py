@@ -87,6 +87,7 @@ def test_constants_and_standard_errors_agree_with_equateirt(method: Method, told
 
     assert pytest.approx(expected["A"], abs=1e-5) == made.A
     assert pytest.approx(expected["B"], abs=1e-5) == made.B
+    assert made.published_se_A == pytest.approx(expected["seA"], abs=1e-3)
     assert made.se_A == pytest.approx(expected["seA"] * a_factor, abs=1e-3)
     assert made.se_B == pytest.approx(expected["seB"], abs=1e-3)
 

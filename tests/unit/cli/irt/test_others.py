@@ -47,7 +47,21 @@ def test_two_calibrations_are_linked_with_standard_errors(irt: Irt, shared: Path
 
     assert (found["A"], found["B"]) == pytest.approx((1.21057, -0.14519), abs=1e-3)
     assert (found["se"]["A"], found["se"]["B"]) == pytest.approx((0.0288, 0.0273), abs=1e-3)
+    assert found["se_exact"] == found["se"]
     assert (tmp_path / "l.html").read_text().count("<figure>") == 2
+
+
+def test_by_mean_sigma_the_published_error_and_the_right_one_stand_side_by_side(
+    irt: Irt, shared: Path, tmp_path: Path
+) -> None:
+    for form in ("1", "2"):
+        source = shared / "irt" / f"equateIRT_data2pl_form{form}.csv"
+        irt("calibrate", source, "--model", "2pl", "--out", tmp_path / f"{form}.json")
+
+    ran = irt("link", tmp_path / "1.json", tmp_path / "2.json", "--method", "mean-sigma", "--json")
+
+    assert ran.json["se"]["A"] == pytest.approx(0.0544, abs=1e-3)
+    assert ran.json["se_exact"]["A"] == pytest.approx(ran.json["se"]["A"] * 10 / 9)
 
 
 def test_linking_a_form_to_itself_is_the_identity(irt: Irt, bank: Path) -> None:
