@@ -118,11 +118,18 @@ def blocking(instance: Instance, found: Candidates, chosen: Bools) -> Integers:
     """
     if not len(found):
         return np.zeros(0, np.int64)
-    ranked, places = ranks(instance, found), capacity_left(instance)
-    wants = _would_take(found.host, ranked.by_host, chosen, places)
-    wants &= _would_take(found.guest, ranked.by_guest, chosen, places)
-    pair = two_schools(instance, found)
-    return np.flatnonzero(wants & ~chosen & ~np.isin(pair, pair[chosen]))
+    ranked, pair = ranks(instance, found), two_schools(instance, found)
+    wanted = both_want(
+        found.host, found.guest, ranked.by_host, ranked.by_guest, capacity_left(instance), chosen
+    )  # fmt: skip
+    return np.flatnonzero(wanted & ~np.isin(pair, pair[chosen]))
+
+
+def both_want(
+    host: Integers, guest: Integers, by_host: Integers, by_guest: Integers, places: Integers, chosen: Bools
+) -> Bools:
+    """Which pairs (pairs,) are not chosen though both schools would take them; hosts and guests by `places`."""
+    return _would_take(host, by_host, chosen, places) & _would_take(guest, by_guest, chosen, places) & ~chosen
 
 
 def _would_take(school: Integers, rank: Integers, chosen: Bools, places: Integers) -> Bools:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.partnership.domain.candidates import Bools, Candidates, candidates
+from services.partnership.domain.candidates import Bools, Candidates, Integers, candidates
 from services.partnership.domain.instance import Instance
 from services.partnership.domain.rows import capacity_left, two_schools
-from services.partnership.domain.stable import Side, blocking, broken, deferred_acceptance, ranks, stable
+from services.partnership.domain.stable import Side, blocking, both_want, broken, deferred_acceptance, ranks, stable
 from tests.unit.partnership.instances import drawn
 
 SIDES: tuple[Side, ...] = ("hosts", "guests")
@@ -74,6 +74,52 @@ def test_is_the_stable_matching_that_a_search_finds_best_for_the_side_that_asks(
         checked += 1
 
     assert checked >= 25
+
+
+def tiny(seed: int) -> tuple[Integers, Integers, Integers, Integers, Integers]:
+    """At most 4 × 4 schools and 10 pairs; what one side likes the other likes less: several are often stable."""
+    chance = np.random.default_rng(seed)
+    hosts, guests = int(chance.integers(2, 5)), int(chance.integers(2, 5))
+    pairs = chance.permutation(hosts * guests)[:10]
+    places = chance.choice([1, 1, 1, 2, 0], hosts + guests)
+    by_host = chance.permutation(len(pairs))
+    apart = np.argsort(np.argsort(-by_host + chance.normal(0, 1 + 5 * (seed % 2), len(pairs))))
+    return pairs // guests, hosts + pairs % guests, by_host, apart, places
+
+
+def stable_choices(seed: int) -> list[Bools]:
+    """All stable matchings of a tiny instance with any preferences, by trying every choice."""
+    host, guest, by_host, by_guest, places = tiny(seed)
+    found = []
+    for choice in itertools.product((False, True), repeat=len(host)):
+        chosen = np.array(choice, np.bool_)
+        taken = np.bincount(np.concatenate([host[chosen], guest[chosen]]), minlength=len(places))
+        if (taken <= places).all() and not both_want(host, guest, by_host, by_guest, places, chosen).any():
+            found.append(chosen)
+    return found
+
+
+@pytest.mark.parametrize("start", range(0, 500, 50))
+def test_with_any_preferences_each_side_that_asks_gets_the_best_of_all_stable_matchings(start: int) -> None:
+    for seed in range(start, start + 50):
+        host, guest, by_host, by_guest, places = tiny(seed)
+        every = stable_choices(seed)
+
+        for side in SIDES:
+            chosen = deferred_acceptance(host, guest, by_host, by_guest, places, side)
+
+            assert any((chosen == one).all() for one in every)
+            school, rank = (host, by_host) if side == "hosts" else (guest, by_guest)
+            for each in np.unique(school):
+                mine = sorted(rank[chosen & (school == each)])
+                for one in every:
+                    theirs = sorted(rank[one & (school == each)])
+                    assert len(mine) == len(theirs)  # the rural hospitals theorem (Roth 1986)
+                    assert all(a <= b for a, b in zip(mine, theirs, strict=True))
+
+
+def test_the_tiny_instances_have_often_more_than_one_stable_matching() -> None:
+    assert sum(len(stable_choices(seed)) > 1 for seed in range(500)) >= 20
 
 
 @pytest.mark.parametrize("seed", range(60))
