@@ -2,7 +2,7 @@
 
 Owns competency frameworks (CASE), the ledger of evidence, and the beliefs traced from it.
 From these it takes snapshots of the figures of schools, with small groups hidden; it asks the roster what is part of
-what.
+what. When its model changes it traces everybody anew.
 Announces `MasteryChanged`.
 Listens to `FormPublished`, `AdministrationPlanned` and `AttemptsScored` of assessment, and to `StudentsPlaced` of the
 roster, whose placements decide which schools' keys see a student.
