@@ -43,8 +43,6 @@ def run(
 ) -> None:  # fmt: skip
     """Estimate, and write what was found."""
     items, answers = parameters.matched(file)
-    if method is not Method.EAP:
-        kernel = "numpy"  # the others are searches, which no kernel computes
     with show.progress() as bar, refusing(file.path):
         bar.show(f"{file.size:,} students are scored")
         found = estimate(

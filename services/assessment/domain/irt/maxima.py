@@ -25,7 +25,7 @@ from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes
 
 NODES = 161
 BATCH = 4096
-TOLERANCE = 1e-10
+TOLERANCE = 1e-9
 STEP = 1e-4
 """Half of the distance over which the slope of Warm's correction is taken, logits."""
 

@@ -60,20 +60,9 @@ def _logistic(z: float) -> Any:
 
 
 @compiled
-def _chances(kind: int, a: float, c: float, m: int, b: Any, theta: float, p: Any, s: Any, h: Any) -> None:
-    """Probability of each score, and the derivatives of its logarithm, of one item."""
-    if kind == RIGHT_WRONG:
-        z = a * (theta - b[0])
-        knows, not_ = _logistic(z), _logistic(-z)
-        p[1] = c + (1 - c) * knows
-        p[0] = (1 - c) * not_
-        s[0], h[0] = -a * knows, -a * a * knows * not_
-        if c > 0:
-            s[1] = (1 - c) * a * knows * not_ / p[1]
-            h[1] = a * s[1] * (not_ - knows) - s[1] * s[1]
-        else:
-            s[1], h[1] = a * not_, h[0]
-    elif kind == GRADED:
+def _chances(kind: int, a: float, m: int, b: Any, theta: float, p: Any, s: Any, h: Any) -> None:
+    """Probability of each score, and the derivatives of its logarithm, of one item with several scores."""
+    if kind == GRADED:
         above, below, bend = 1.0, 0.0, 0.0  # of the threshold under score k: σ, 1 − σ and their product
         for k in range(m + 1):
             next_above, next_below = 0.0, 1.0
@@ -107,23 +96,52 @@ def _chances(kind: int, a: float, c: float, m: int, b: Any, theta: float, p: Any
 
 @compiled
 def _sums(
-    row: Any, kinds: Any, slopes: Any, floors: Any, steps: Any, thresholds: Any, theta: float, room: Any
+    row: Any,
+    kinds: Any,
+    slopes: Any,
+    floors: Any,
+    steps: Any,
+    thresholds: Any,
+    theta: float,
+    room: Any,
+    with_height: bool,
 ) -> tuple[float, float, float, float, float]:
-    """Σ s, Σ h, I, J and the log-likelihood of a student at an ability."""
+    """Σ s, Σ h, I and J of a student at an ability, and the log-likelihood when it is asked for."""
     p, s, h = room[0], room[1], room[2]
     first, second, fact, correction, height = 0.0, 0.0, 0.0, 0.0, 0.0
     for place in range(len(row)):
         code = row[place]
         if code == NOT_PRESENTED:
             continue
+        a, c = slopes[place], floors[place]
+        if kinds[place] == RIGHT_WRONG:
+            z = a * (theta - thresholds[place, 0])
+            small = np.exp(-abs(z))
+            share = 1.0 / (1.0 + small)
+            knows, not_ = (share, small * share) if z >= 0 else (small * share, share)
+            right, wrong = c + (1 - c) * knows, (1 - c) * not_
+            s_wrong, h_wrong = -a * knows, -a * a * knows * not_
+            s_right, h_right = a * not_, h_wrong
+            if c > 0:
+                s_right = (1 - c) * a * knows * not_ / right
+                h_right = a * s_right * (not_ - knows) - s_right * s_right
+            first += s_right if code else s_wrong
+            second += h_right if code else h_wrong
+            told, missed = right * s_right, wrong * s_wrong
+            fact += told * s_right + missed * s_wrong
+            correction += told * (s_right * s_right + h_right) + missed * (s_wrong * s_wrong + h_wrong)
+            if with_height:
+                height += np.log(right if code else wrong)
+            continue
         m = steps[place]
-        _chances(kinds[place], slopes[place], floors[place], m, thresholds[place], theta, p, s, h)
+        _chances(kinds[place], a, m, thresholds[place], theta, p, s, h)
         first += s[code]
         second += h[code]
-        height += np.log(p[code])
         for k in range(m + 1):
             fact += p[k] * s[k] * s[k]
             correction += p[k] * s[k] * (s[k] * s[k] + h[k])
+        if with_height:
+            height += np.log(p[code])
     return first, second, fact, correction, height
 
 
@@ -181,7 +199,9 @@ def _search(
         low, high, before, slope_before = -np.inf, np.inf, np.nan, np.nan
         infinite, ended = False, False
         for _ in range(STEPS):
-            first, second, fact, correction, _ = _sums(row, kinds, slopes, floors, steps, thresholds, theta, room)
+            first, second, fact, correction, _ = _sums(
+                row, kinds, slopes, floors, steps, thresholds, theta, room, False
+            )
             slope, bend = first, second
             if extra == PRIOR:
                 slope -= (theta - mean) / sd**2
@@ -212,14 +232,16 @@ def _search(
                 break
         if not ended:
             return False
-        first, second, fact, correction, found = _sums(row, kinds, slopes, floors, steps, thresholds, theta, room)
+        first, second, fact, correction, found = _sums(
+            row, kinds, slopes, floors, steps, thresholds, theta, room, extra == NOTHING
+        )
         bend = -second
         if extra == PRIOR:
             bend += 1 / sd**2
             fact += 1 / sd**2
         elif extra == WARM:
-            _, _, fact_up, up, _ = _sums(row, kinds, slopes, floors, steps, thresholds, theta + STEP, room)
-            _, _, fact_down, down, _ = _sums(row, kinds, slopes, floors, steps, thresholds, theta - STEP, room)
+            _, _, fact_up, up, _ = _sums(row, kinds, slopes, floors, steps, thresholds, theta + STEP, room, False)
+            _, _, fact_down, down, _ = _sums(row, kinds, slopes, floors, steps, thresholds, theta - STEP, room, False)
             bend -= (up / (2 * fact_up) - down / (2 * fact_down)) / (2 * STEP)
         thetas[student] = theta
         errors[student] = 1 / np.sqrt(bend if bend > 0 else fact)
