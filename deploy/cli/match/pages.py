@@ -8,6 +8,7 @@ from deploy.cli.match import output
 from deploy.cli.match.work import Made
 from deploy.cli.report import Facts, Picture, Section, Table, Text, page, picture
 from deploy.cli.report.palette import MUTED, SERIES
+from services.partnership.domain.instance import School
 from services.partnership.domain.wording import in_words
 
 if TYPE_CHECKING:
@@ -77,15 +78,12 @@ def _certificate(made: Made) -> list[Text]:
 
 
 def _maps(made: Made) -> list[Picture | Text]:
-    placed = [row.school for row in made.file.rows if row.school.latitude is not None]
+    placed = [at for row in made.file.rows if (at := _place(row.school)) is not None]
     if not placed:
         return [Text("No school of the file has a location.")]
-    drawn = [
-        (each.area, made.file.rows[at[each.host]].school, made.file.rows[at[each.guest]].school)
-        for at in [{row.school.id: number for number, row in enumerate(made.file.rows)}]
-        for each in made.outcome.proposals
-    ]
-    lines = [(area, h, g) for area, h, g in drawn if h.latitude is not None and g.latitude is not None]
+    places = {row.school.id: _place(row.school) for row in made.file.rows}
+    drawn = [(each.area, places[each.host], places[each.guest]) for each in made.outcome.proposals]
+    lines = [(area, host, guest) for area, host, guest in drawn if host is not None and guest is not None]
     titles = dict(made.instance.areas)
     areas = [area for area in titles if any(area == one for one, _, _ in lines)]
 
@@ -93,25 +91,25 @@ def _maps(made: Made) -> list[Picture | Text]:
         axes: Axes = figure.add_subplot()
         axes.grid(visible=False)
         axes.scatter(
-            [s.longitude for s in placed], [s.latitude for s in placed], s=3, color=MUTED, alpha=0.35, linewidths=0,
+            [x for x, _ in placed], [y for _, y in placed], s=3, color=MUTED, alpha=0.35, linewidths=0,
             label="schools",
         )  # fmt: skip
         for area, colour in zip(areas, [SERIES[n % len(SERIES)] for n in range(len(areas))], strict=True):
             mine = [(h, g) for one, h, g in lines if one == area]
             for host, guest in mine:
                 axes.plot(
-                    [host.longitude, guest.longitude], [host.latitude, guest.latitude], color=colour, linewidth=1.1,
+                    [host[0], guest[0]], [host[1], guest[1]], color=colour, linewidth=1.1,
                     alpha=0.8,
                 )  # fmt: skip
             axes.scatter(
-                [h.longitude for h, _ in mine], [h.latitude for h, _ in mine], s=18, color=colour, marker="^",
+                [h[0] for h, _ in mine], [h[1] for h, _ in mine], s=18, color=colour, marker="^",
                 label=f"hosts, {titles[area]}",
             )  # fmt: skip
             axes.scatter(
-                [g.longitude for _, g in mine], [g.latitude for _, g in mine], s=14, color=colour, marker="o",
+                [g[0] for _, g in mine], [g[1] for _, g in mine], s=14, color=colour, marker="o",
                 label=f"guests, {titles[area]}",
             )  # fmt: skip
-        middle = float(np.mean([s.latitude for s in placed if s.latitude is not None]))
+        middle = float(np.mean([y for _, y in placed]))
         axes.set_aspect(1 / max(np.cos(np.radians(middle)), 0.01))
         axes.set_xlabel("longitude")
         axes.set_ylabel("latitude")
@@ -123,6 +121,11 @@ def _maps(made: Made) -> list[Picture | Text]:
         f" {missing} pairs have a school without a location." if missing else ""
     )
     return [picture(paint, alt=alt, caption=caption, width=7.2, height=6.4)]
+
+
+def _place(school: School) -> tuple[float, float] | None:
+    """Longitude and latitude."""
+    return None if school.latitude is None or school.longitude is None else (school.longitude, school.latitude)
 
 
 def _profiles(made: Made) -> list[Text | Table]:

@@ -132,15 +132,16 @@ def _counted(file: SchoolFile, columns: AreaColumns, tested: Sequence[int | None
     ]  # fmt: skip
     school, stratum, yes, all_ = [], [], [], []
     for number, (reached, of) in enumerate(grades):
-        for at, (good, total) in enumerate(zip(reached, of, strict=True)):
-            if good is not None and total is not None:
+        for at, (some, whole) in enumerate(zip(reached, of, strict=True)):
+            if some is not None and whole is not None:
                 school.append(at)
                 stratum.append(number)
-                yes.append(good)
-                all_.append(total)
+                yes.append(some)
+                all_.append(whole)
     names = [f"school {row.code}" for row in file.rows]
     with refusing(file.path):
-        results = strength.counted(*(np.array(each, np.int64) for each in (school, stratum, yes, all_)), names)
+        at_school, grade, good, total = (np.array(each, np.int64) for each in (school, stratum, yes, all_))
+        results = strength.counted(at_school, grade, good, total, names)
         if not file.columns.context:
             return _unadjusted(results, yes, all_, school, len(file))
         context = np.array([file.numbers(name) for name in file.columns.context], np.float64).T

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 from math import ceil
+from uuid import UUID
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -27,7 +28,7 @@ def ruled(seed: int) -> Instance:
     hosts = [each for each in instance.willing if each.role == "offers"]
     guests = [each for each in instance.willing if each.role == "seeks"]
 
-    def a_pair(area: str) -> tuple[object, object] | None:
+    def a_pair(area: str) -> tuple[UUID, UUID] | None:
         mine = [w.school for w in hosts if w.area == area], [w.school for w in guests if w.area == area]
         return (chance.choice(mine[0]), chance.choice(mine[1])) if all(mine) else None
 
@@ -52,14 +53,14 @@ def ruled(seed: int) -> Instance:
         costs=tuple((area, chance.choice([2, 3, 5])) for area in areas),
         equity=chance.choice(equity),
         fit=(Fit("borough", Decimal("0.5")),) if chance.random() < 0.4 else (),
-        required=tuple(chance.sample(pairs, 1)) if pairs and chance.random() < 0.3 else (),  # type: ignore[arg-type]  # sourcedIds of schools
-        preferences=((*pairs[0][:2], 2.5),) if pairs and chance.random() < 0.3 else (),  # type: ignore[arg-type]  # as above
-        previous=tuple(pairs) if chance.random() < 0.3 else (),  # type: ignore[arg-type]  # as above
+        required=tuple(chance.sample(pairs, 1)) if pairs and chance.random() < 0.3 else (),
+        preferences=((*pairs[0][:2], 2.5),) if pairs and chance.random() < 0.3 else (),
+        previous=tuple(pairs) if chance.random() < 0.3 else (),
         keep=0.1,
     )
 
 
-def neediest(instance: Instance) -> set[tuple[object, str]]:
+def neediest(instance: Instance) -> set[tuple[UUID, str]]:
     """The guests that the floor of equity is for, by school and area."""
     equity = instance.equity
     assert equity is not None
@@ -67,7 +68,7 @@ def neediest(instance: Instance) -> set[tuple[object, str]]:
     schools = {each.id: each for each in instance.schools}
     if equity.attribute is not None:
         return {(g.school, g.area) for g in guests if schools[g.school].value_of(equity.attribute) in equity.values}
-    found = set()
+    found: set[tuple[UUID, str]] = set()
     for area in {each.area for each in guests}:
         mine = [g for g in guests if g.area == area]
         known = sorted((g for g in mine if g.share is not None), key=lambda g: -(g.share or 0))
@@ -110,8 +111,8 @@ def direct(instance: Instance) -> int | None:
         add(row, low, np.inf if limit.at_most is None else max(0, limit.at_most - used))
     for rule in instance.balance:
 
-        def mine(*of: object, rule: Balance = rule) -> int:
-            return sum(schools[each].value_of(rule.attribute) == rule.value for each in of)  # type: ignore[index]  # ids
+        def mine(*of: UUID, rule: Balance = rule) -> int:
+            return sum(schools[each].value_of(rule.attribute) == rule.value for each in of)
 
         used = sum(mine(h, g) for h, g, _ in locked)
         low = -np.inf if rule.at_least is None else max(0, rule.at_least - used)
@@ -135,6 +136,6 @@ def direct(instance: Instance) -> int | None:
     return None if found.x is None else round(float(weight[found.x > 0.5].sum()))
 
 
-def chosen_edges(every: list[Edge], pairs: set[tuple[object, object, str]]) -> list[Edge]:
+def chosen_edges(every: list[Edge], pairs: set[tuple[UUID, UUID, str]]) -> list[Edge]:
     """The pairs of a choice, with what they weigh by the words of the rules."""
     return [each for each in every if (each.host, each.guest, each.area) in pairs]
