@@ -108,7 +108,7 @@ def _exit_code() -> int:
     try:
         return int(app(standalone_mode=False) or DONE)
     except typer.TyperException as wrong:
-        show.message(f"{wrong.format_message()}\nTry trellis --help.")
+        show.message(wrong.format_message())
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as wrong:

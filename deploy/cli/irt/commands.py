@@ -17,14 +17,17 @@ MANY_SCORES = 20
 LINKING = ("mean-mean", "mean-sigma", "haebara", "stocking-lord")
 
 
-def _read(file: Path, id: str | None, groups: str | None, ignore: list[str] | None) -> "ResponseFile":
-    """The responses, with progress on stderr."""
+def _read(
+    file: Path, id: str | None, groups: str | None, ignore: list[str] | None, *, unseen: bool = False
+) -> "ResponseFile":
+    """The responses, with progress on stderr; with `unseen` there may be items that nobody was presented."""
     from deploy.cli.irt.files import read_responses
 
     with show.progress() as bar:
         found = read_responses(
-            file, id=id, groups=groups, ignore=ignore or (), progress=lambda done, total: bar.show("read", done, total)
-        )
+            file, id=id, groups=groups, ignore=ignore or (), unseen=unseen,
+            progress=lambda done, total: bar.show("read", done, total),
+        )  # fmt: skip
     for name, categories in zip(found.items, found.categories, strict=True):
         if len(categories) > MANY_SCORES:
             show.message(
@@ -130,7 +133,7 @@ def score(
 
     known = read_parameters(items)
     command.run(
-        _read(file, id, groups, ignore), known, Method(method.lower()), kernel.value, bounds=bounds,
+        _read(file, id, groups, ignore, unseen=True), known, Method(method.lower()), kernel.value, bounds=bounds,
         persons=person_fit, scale=None if scale is None else command.read_scale(scale), raw=raw_scores,
         json=json, out=out, report=report,
     )  # fmt: skip

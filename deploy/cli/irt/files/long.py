@@ -132,7 +132,7 @@ def read_long(
         kept = codes != NOT_PRESENTED
         who, what, codes = who[kept], what[kept], codes[kept]
         seconds = None if seconds is None else seconds[kept]
-    categories = _categories(table, what, codes, columns, items)
+    categories = _categories(what, codes, columns)
     dense, entries = None, None
     if len(who) < SPARSE_BELOW * len(students) * len(items):
         bounds = np.zeros(len(students) + 1, dtype=np.int64)
@@ -176,17 +176,12 @@ def _sorted(table: Table, who: Numbers, what: Numbers, columns: Columns) -> NDAr
     return order
 
 
-def _categories(
-    table: Table, what: Numbers, codes: Codes, columns: Columns, items: Sequence[str]
-) -> tuple[tuple[int, ...], ...]:
+def _categories(what: Numbers, codes: Codes, columns: Columns) -> tuple[tuple[int, ...], ...]:
     """Each item's distinct scores in order; `codes` become indices into them, in place."""
-    seen = np.zeros((len(items), 256), dtype=bool)
+    seen = np.zeros((len(columns.items.known), 256), dtype=bool)
     seen[what, codes] = True
     index = (np.cumsum(seen, axis=1) - 1).astype(np.uint8)
     codes[:] = index[what, codes]
-    for position, one in enumerate(seen):
-        if not one.any():
-            raise Refused(f"{table.path}: nobody was presented item {items[position]!r}.")
     return tuple(tuple(columns.raw[np.flatnonzero(one)].tolist()) for one in seen)
 
 

@@ -17,8 +17,11 @@ def read_responses(
     groups: str | None = None,
     ignore: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
+    unseen: bool = False,
 ) -> ResponseFile:
     """The answers in a file; long when its header has the student (or `id`), `item` and `score`, else wide.
+
+    With `unseen` there may be items that nobody was presented.
 
     Raises: Refused, naming line and column.
     """
@@ -27,8 +30,13 @@ def read_responses(
         if name is not None and name not in table.columns:
             raise Refused(f"{path} has no column {name!r} ({option}); its columns are {_listed(table.columns)}.")
     if {id or "student", "item", "score"} <= set(table.columns):
-        return read_long(table, id or "student", groups, ignore, progress)
-    return read_wide(table, id, groups, ignore, progress)
+        found = read_long(table, id or "student", groups, ignore, progress)
+    else:
+        found = read_wide(table, id, groups, ignore, progress)
+    for item, categories in zip(found.items, found.categories, strict=True):
+        if not categories and not unseen:
+            raise Refused(f"{path}: nobody was presented item {item!r}.")
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -91,6 +91,18 @@ def test_a_student_without_answers_has_no_ability_and_keeps_the_row(irt: Irt, ba
     assert "Students without answers, and so without an ability: 1." in made.err
 
 
+def test_one_student_is_scored_on_the_items_they_answered(irt: Irt, bank: Path, tmp_path: Path) -> None:
+    names = [one["item"] for one in json.loads(bank.read_text())["items"]]
+    whole, part = tmp_path / "whole.csv", tmp_path / "part.csv"
+    whole.write_text(",".join(names) + "\n1" + "," * (len(names) - 2) + ",0\n")
+    part.write_text(f"{names[0]},{names[-1]}\n1,0\n")
+
+    one, other = (irt("score", file, "--items", bank, "--json").json["scores"] for file in (whole, part))
+
+    assert one == other
+    assert one[0]["theta"] is not None
+
+
 def test_raw_scores_are_read_in_the_parameters_categories(irt: Irt, tmp_path: Path) -> None:
     item = {"item": "x", "model": "gpcm", "a": 1.0, "b": [-0.5, 0.5]}
     (tmp_path / "p.json").write_text(json.dumps({"items": [item | {"categories": [1, 3, 6]}]}))
