@@ -4,6 +4,9 @@
 
 A fit is everything from columns of responses to parameters with standard errors: with forgetting, from five starts. The
 peer runs in this run, on the same responses, in its own environment. Compiling is outside the figures and beside them.
+An AUC `.student-prior` is of the model that `trellis trace evaluate` has by default, with students' own priors, and its
+seconds are those on top of the fit of the skills; an AUC without is of the skills alone, as the peer's is.
+`.difficulty` says that items' difficulties were used.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +28,7 @@ from services.mastery.domain.tracing.fit import fit
 from services.mastery.domain.tracing.items import difficulties
 from services.mastery.domain.tracing.predict import predict, quality
 from services.mastery.domain.tracing.skill import DEFAULT, Floats, Skills
+from services.mastery.domain.tracing.students import fit_student_prior, predict_students
 from services.mastery.domain.tracing.update import likelihoods
 from tests.bench.figures import figure, machine, say
 from tests.bench.knowledge import Rows, Split, assist09, assist2015, write
@@ -82,13 +87,32 @@ def with_difficulty(split: Split, names: np.ndarray) -> tuple[Responses, Respons
     return responses_of(split.train, names, found.of_response), responses_of(split.test, names, of_test)
 
 
-def auc_of(train: Responses, test: Responses, skills: int) -> tuple[float, float]:
-    """Seconds to fit the one, and the AUC of predicting the other."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Seconds to fit the skills, and then the students' own priors; the AUC of predictions without and with those."""
+
+    skills_seconds: float
+    students_seconds: float
+    plain: float
+    students: float
+
+
+def found_of(train: Responses, test: Responses, skills: int) -> Found:
+    """Fit the one and predict the other."""
     seconds, found = timed(lambda: fit(train, skills, rng=np.random.default_rng(1), kernel="numba", starts=5))
-    expected = predict(test, Skills.of(found.parameters()), found.covariates).expected
-    area = quality(test.credit, expected).auc
-    assert area is not None
-    return seconds, area
+    columns = Skills.of(found.parameters())
+    more, student = timed(lambda: fit_student_prior(train, columns, found.covariates))
+    made = (predict(test, columns, found.covariates), predict_students(test, columns, found.covariates, student))
+    plain, own = (quality(test.credit, one.expected).auc for one in made)
+    assert plain is not None
+    assert own is not None
+    return Found(seconds, more, plain, own)
+
+
+def students(name: str, found: Found, against: str, other: float | None) -> None:
+    """The lines of the model with students' own priors, which cost so many seconds more."""
+    figure(f"trace.fit.{name}.student-prior", found.students_seconds, "s", "", None, higher_is_better=False)
+    figure(f"trace.auc.{name}.student-prior", found.students, "AUC", against, other, higher_is_better=True)
 
 
 def against_peer(split: Split, peers: Path | None) -> None:
@@ -96,15 +120,15 @@ def against_peer(split: Split, peers: Path | None) -> None:
     names = np.unique(split.train.skill)
     train, test = (responses_of(rows, names) for rows in (split.train, split.test))
     say(f"{split.name}: {len(train):,} responses, {len(names)} skills")
-    seconds, area = auc_of(train, test, len(names))
+    found = found_of(train, test, len(names))
     theirs = peer(split, peers) if peers else None
+    area = theirs["auc"] if theirs else None
     figure(
-        f"trace.fit.{split.name}", seconds, "s", "pyBKT in C++, same responses, forgetting, 5 starts",
+        f"trace.fit.{split.name}", found.skills_seconds, "s", "pyBKT in C++, same responses, forgetting, 5 starts",
         theirs["seconds"] if theirs else None, higher_is_better=False,
     )  # fmt: skip
-    figure(
-        f"trace.auc.{split.name}", area, "AUC", "pyBKT in C++", theirs["auc"] if theirs else None, higher_is_better=True
-    )
+    figure(f"trace.auc.{split.name}", found.plain, "AUC", "pyBKT in C++, the same model", area, higher_is_better=True)
+    students(split.name, found, "pyBKT in C++, without students' own priors", area)
 
 
 def peer(split: Split, python: Path) -> dict[str, float]:
@@ -126,9 +150,11 @@ def peer(split: Split, python: Path) -> dict[str, float]:
 def item_difficulty(split: Split) -> None:
     """What the items' difficulty adds."""
     names = np.unique(split.train.skill)
-    seconds, area = auc_of(*with_difficulty(split, names), len(names))
-    figure(f"trace.fit.{split.name}.difficulty", seconds, "s", "", None, higher_is_better=False)
-    figure(f"trace.auc.{split.name}.difficulty", area, "AUC", "required", 0.75, higher_is_better=True)
+    found = found_of(*with_difficulty(split, names), len(names))
+    name = f"{split.name}.difficulty"
+    figure(f"trace.fit.{name}", found.skills_seconds, "s", "", None, higher_is_better=False)
+    figure(f"trace.auc.{name}", found.plain, "AUC", "required", 0.75, higher_is_better=True)
+    students(name, found, "required", 0.75)
 
 
 def updates(students: int, count: int) -> None:
@@ -180,7 +206,7 @@ def main() -> None:
         warm_up()
     if asked.only in (None, "assist09"):
         small = np.arange(400)
-        auc_of(*[responses_of(Rows(small, small % 2, small // 2 % 2, None), np.arange(2))] * 2, 2)  # compiles
+        found_of(*[responses_of(Rows(small, small % 2, small // 2 % 2, None), np.arange(2))] * 2, 2)  # compiles
         split = assist09(asked.data)
         against_peer(split, asked.peers)
         item_difficulty(split)

@@ -18,6 +18,7 @@ from services.mastery.domain.tracing.model import NAMES
 from services.mastery.domain.tracing.predict import calibration_curve, predict, quality
 from services.mastery.domain.tracing.replay import replay
 from services.mastery.domain.tracing.skill import DEFAULT, Floats, Skill, Skills
+from services.mastery.domain.tracing.students import fit_student_prior, predict_students
 from tests.bench.knowledge import Split, assist09, assist2015
 from tests.bench.trace import responses_of, with_difficulty
 from tests.studies import PAGES, table, write
@@ -38,16 +39,24 @@ PUBLISHED = {
 Drawn = tuple[str, Floats, Floats]
 
 
-def variant(name: str, train: Responses, test: Responses, skills: int) -> tuple[list[object], Drawn]:
-    """A line of the table, and the predictions for the picture."""
+def variants(name: str, train: Responses, test: Responses, skills: int) -> list[tuple[list[object], Drawn]]:
+    """For a model without students' own priors and with them, a line of the table and predictions for the picture."""
     found = fit(train, skills, rng=np.random.default_rng(1), kernel="numba")
-    expected = predict(test, Skills.of(found.parameters()), found.covariates).expected
-    one = quality(test.credit, expected)
-    curve = calibration_curve(test.credit, expected)
-    off = float(np.abs(curve.expected - curve.observed) @ curve.number / curve.number.sum())
+    columns = Skills.of(found.parameters())
+    plain = predict(test, columns, found.covariates).expected
+    student = fit_student_prior(train, columns, found.covariates)
+    own = predict_students(test, columns, found.covariates, student).expected
     fitted = sum(skill.status == FITTED for skill in found.skills)
-    line = [name, f"{one.auc:.4f}", f"{one.rmse:.4f}", f"{one.log_loss:.4f}", f"{off:.4f}", f"{fitted} of {skills}"]
-    return line, (name, test.credit, expected)
+    made: list[tuple[list[object], Drawn]] = []
+    for label, expected in ((name, plain), (f"{name}, students' own priors", own)):
+        one = quality(test.credit, expected)
+        curve = calibration_curve(test.credit, expected)
+        off = float(np.abs(curve.expected - curve.observed) @ curve.number / curve.number.sum())
+        cells = (one.auc, one.rmse, one.log_loss, off)
+        made.append(
+            ([label, *(f"{cell:.4f}" for cell in cells), f"{fitted} of {skills}"], (label, test.credit, expected))
+        )
+    return made
 
 
 def of_file(split: Split) -> tuple[str, list[Drawn]]:
@@ -58,11 +67,10 @@ def of_file(split: Split) -> tuple[str, list[Drawn]]:
     lines: list[list[object]] = []
     mean = quality(test.credit, np.full(len(test), base))
     lines.append(["the mean of all answers", ".5", f"{mean.rmse:.4f}", f"{mean.log_loss:.4f}", "", ""])
-    pooled = variant("one skill for all", *(replace(one, skill=np.zeros_like(one.skill)) for one in (train, test)), 1)
-    plain = variant("with forgetting", train, test, len(names))
-    made = [pooled, plain]
+    pooled = variants("one skill for all", *(replace(one, skill=np.zeros_like(one.skill)) for one in (train, test)), 1)
+    made = [pooled[0], *variants("with forgetting", train, test, len(names))]
     if split.train.item is not None:
-        made.append(variant("and item difficulty", *with_difficulty(split, names), len(names)))
+        made += variants("and item difficulty", *with_difficulty(split, names), len(names))
     lines += [line for line, _ in made]
     header = ["model", "AUC", "RMSE", "log loss", "mean miscalibration", "skills fitted"]
     text = f"{len(train):,} responses to fit, {len(test):,} to predict, {len(names)} skills.\n\n{table(header, lines)}"
@@ -174,7 +182,8 @@ Written by `make study NAME=tracing`; the model is described in [tracing.md](../
 ## Predicting responses of students never seen
 
 Parameters and item difficulties from the first file; each response of the second predicted from the same student's
-earlier responses to the same skill alone. *Mean miscalibration* is how far, on average over responses, the share of
+earlier responses to the same skill alone or, with *students' own priors*, from their earlier responses to other skills
+too, which move where they begin a skill. *Mean miscalibration* is how far, on average over responses, the share of
 right answers is from what was expected, in tenths.
 
 {files}

@@ -51,6 +51,13 @@ Covariate = Annotated[
     typer.Option("--covariate", help="A column, such as hint or modality, that may move guess and slip; repeat it."),
 ]
 Grade = Annotated[str | None, typer.Option("--grade", help="The column with grades: each gets its own prior.")]
+StudentPriorIs = Annotated[
+    bool,
+    typer.Option(
+        "--student-prior/--no-student-prior",
+        help="Begin a skill higher or lower by how the same user did in other skills before.",
+    ),
+]
 KernelIs = Annotated[Kernel, typer.Option("--kernel", help="What computes; both agree to rounding.")]
 Report = Annotated[
     Path | None,
@@ -76,6 +83,7 @@ def fit(
     skill_separator: Separator = None,
     covariate: Covariate = None,
     grade: Grade = None,
+    student_prior: StudentPriorIs = True,
     kernel: KernelIs = Kernel.COMPILED,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the JSON into this file.", dir_okay=False, metavar="PARAMS.json")
@@ -86,7 +94,7 @@ def fit(
     """Fit every skill's parameters, with standard errors."""
     from deploy.cli.trace import fit as work
 
-    wish = _wish(difficulty, starts, seed, kernel, skill_separator, covariate, grade)
+    wish = _wish(difficulty, starts, seed, kernel, skill_separator, covariate, grade, student_prior)
     with show.progress() as bar:
         read = _read(file, time, wish, bar)
         work.run(read, wish, bar.show, json=json, out=out, report=report)
@@ -118,6 +126,7 @@ def evaluate(
     skill_separator: Separator = None,
     covariate: Covariate = None,
     grade: Grade = None,
+    student_prior: StudentPriorIs = True,
     kernel: KernelIs = Kernel.COMPILED,
     report: Report = None,
     json: Json = False,
@@ -125,7 +134,7 @@ def evaluate(
     """Fit TRAIN and predict every row of TEST from that user's earlier rows."""
     from deploy.cli.trace import evaluate as work
 
-    wish = _wish(difficulty, starts, seed, kernel, skill_separator, covariate, grade)
+    wish = _wish(difficulty, starts, seed, kernel, skill_separator, covariate, grade, student_prior)
     with show.progress() as bar:
         fitting, predicting = (_read(file, time, wish, bar) for file in (train, test))
         work.run(
@@ -148,6 +157,7 @@ def _wish(
     separator: str | None,
     covariates: list[str] | None,
     grade: str | None,
+    student_prior: bool,
 ) -> "Wish":
     from deploy.cli.trace.fit import Wish
 
@@ -159,6 +169,7 @@ def _wish(
         separator or None,
         tuple(dict.fromkeys(covariates or ())),
         grade,
+        student_prior,
     )
 
 

@@ -13,10 +13,11 @@ from deploy.cli.refusal import Refused
 from deploy.cli.report import Facts, Part, Section, Table, Text, page
 from deploy.cli.trace import pictures
 from deploy.cli.trace.files import Floats, Ints, TraceFile
-from deploy.cli.trace.fit import Fitted, Heard, Wish, covariates_of, fitted, grade_of, prior_of
+from deploy.cli.trace.fit import Fitted, Heard, Wish, covariates_of, fitted, grades_of, start_of, student_prior_shown
 from deploy.cli.trace.material import Expanded, among, expanded, responses_of
-from services.mastery.domain.tracing.evidence import Responses, sequences_of
+from services.mastery.domain.tracing.evidence import Responses
 from services.mastery.domain.tracing.predict import calibration_curve, predict, quality
+from services.mastery.domain.tracing.students import predict_students
 
 COLUMNS = ("skill", "rows", "AUC", "RMSE", "log loss", "status")
 
@@ -58,18 +59,33 @@ def run(
 def predicted(made: Fitted, test: TraceFile, rows: Expanded, *, going_on: bool) -> Floats:
     """The probability of a right answer at each row of TEST; of a row with several skills their mean.
 
-    Parameters and difficulties are TRAIN's. Each user begins TEST at the prior, or goes on from TRAIN's rows.
+    Parameters and difficulties are TRAIN's. Each user begins TEST at the prior, or goes on from TRAIN's rows; what a
+    user's own prior is comes from the rows before it, of the same rows.
     """
-    skill = among(rows.names, made.rows.names, len(made.rows.names))[rows.skill]
+    known = len(made.rows.names)
+    place = among(rows.names, made.rows.names, -1)
+    new = np.flatnonzero(place < 0)  # each a skill of its own, with the pooled parameters
+    place[new] = known + np.arange(len(new))
+    skills = made.skills.take(np.minimum(np.arange(known + len(new)), known))
+    skill = place[rows.skill]
     asked = responses_of(
-        test, rows, skill, _difficulty(made, test, rows, skill), covariates_of(test, rows, made.wish, made.levels)
+        test,
+        rows,
+        skill,
+        _difficulty(made, test, rows, np.minimum(skill, known)),
+        covariates_of(test, rows, made.wish, made.levels),
     )
-    grade = _grades(made, test, rows)
+    grade, event = grades_of(made, test, rows), rows.row
     before = 0
     if going_on:
         asked, grade, before = _joined(made, asked, test, grade)
-    start = _start(made, asked, grade)
-    expected = predict(asked, made.skills, made.fit.covariates, start).expected[before:]
+        event = np.concatenate([made.rows.row, len(made.file) + event])
+    start = start_of(made, asked, grade)
+    if made.student is None:
+        found = predict(asked, skills, made.fit.covariates, start)
+    else:
+        found = predict_students(asked, skills, made.fit.covariates, made.student, start, event)
+    expected = found.expected[before:]
     total = np.bincount(rows.row, expected, minlength=len(test))
     return np.asarray(total / np.bincount(rows.row, minlength=len(test)))
 
@@ -85,12 +101,6 @@ def _difficulty(made: Fitted, test: TraceFile, rows: Expanded, skill: Ints) -> F
     key = item * size + skill
     place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
     return np.where(keys[place] == key, made.difficulty[place], 0.0)
-
-
-def _grades(made: Fitted, file: TraceFile, rows: Expanded) -> Ints | None:
-    if made.wish.grade is None:
-        return None
-    return grade_of(file, rows, made.wish.grade, made.levels[made.wish.grade])
 
 
 def _joined(made: Fitted, asked: Responses, test: TraceFile, grade: Ints | None) -> tuple[Responses, Ints | None, int]:
@@ -109,20 +119,9 @@ def _joined(made: Fitted, asked: Responses, test: TraceFile, grade: Ints | None)
         np.concatenate([seen.covariates, asked.covariates]),
         asked.has_time,
     )
-    earlier = _grades(made, train, rows)
+    earlier = grades_of(made, train, rows)
     joined = None if grade is None or earlier is None else np.concatenate([earlier, grade])
     return both, joined, len(seen)
-
-
-def _start(made: Fitted, responses: Responses, grade: Ints | None) -> Floats | None:
-    """Where each sequence begins: at the prior of the grade of its first response, where grades are given."""
-    if grade is None or made.priors is None:
-        return None
-    sequences = sequences_of(responses)
-    first = grade[sequences.first]
-    usual = prior_of(made)[sequences.skill]
-    known = (first >= 0) & (sequences.skill < len(made.priors))
-    return np.where(known, made.priors[np.where(known, sequences.skill, 0), np.where(known, first, 0)], usual)
 
 
 def as_json(made: Fitted, test: TraceFile, rows: Expanded, p: Floats) -> dict[str, Any]:
@@ -156,6 +155,7 @@ def as_json(made: Fitted, test: TraceFile, rows: Expanded, p: Floats) -> dict[st
         "model": made.version,
         "weight": made.fit.weight if made.items is not None else None,
         "decay_per_day": made.fit.decay if made.file.has_time else None,
+        "student_prior": None if made.student is None else asdict(made.student),
         "elapsed_time": test.has_time,
         "competencies": competencies,
         "calibration": [
@@ -173,6 +173,7 @@ def _facts(found: dict[str, Any]) -> dict[str, object]:
         "log loss": shown(found["log_loss"], 4),
         "weight of difficulty": shown(found["weight"]),
         "decay per day": shown(found["decay_per_day"], 4),
+        "students' own priors": student_prior_shown(found["student_prior"]),
         "model": found["model"],
     }
 

@@ -1,7 +1,7 @@
 """`trellis trace fit`: parameters of every skill, with standard errors and the reason where there are none."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from services.mastery.domain.tracing.fit import FITTED, Fit, SkillFit, fit
 from services.mastery.domain.tracing.model import NAMES
 from services.mastery.domain.tracing.predict import parameters_of
 from services.mastery.domain.tracing.skill import PROBABILITY, Floats, Ints, KernelName, Skill, Skills, model_version
+from services.mastery.domain.tracing.students import StudentPrior, fit_student_prior
 
 COLUMNS = ("skill", "responses", "students", *NAMES, "status")
 Heard = Callable[[str, int, int], None]
@@ -37,12 +38,13 @@ class Wish:
     separator: str | None
     covariates: tuple[str, ...]
     grade: str | None
+    student_prior: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A fit with the names that belong to it. `difficulty` (pairs,) is of each pair of item and skill; `priors`
-    (skills, grades) of each grade, where grades were given."""
+    (skills, grades) of each grade, where grades were given; `student` where students' own priors were asked for."""
 
     file: TraceFile
     wish: Wish
@@ -52,6 +54,7 @@ class Fitted:
     difficulty: Floats
     levels: dict[str, list[str]]
     priors: Floats | None
+    student: StudentPrior | None
 
     @property
     def version(self) -> str:
@@ -84,7 +87,7 @@ def fitted(file: TraceFile, wish: Wish, heard: Heard) -> Fitted:
             starts=wish.starts,
             heard=heard,
         )
-    return Fitted(
+    made = Fitted(
         file,
         wish,
         rows,
@@ -93,7 +96,12 @@ def fitted(file: TraceFile, wish: Wish, heard: Heard) -> Fitted:
         known[1].of_item if known else np.empty(0),
         levels,
         _priors(file, wish, rows, responses, found, levels),
+        None,
     )
+    if not wish.student_prior:
+        return made
+    start = start_of(made, responses, grades_of(made, file, rows))
+    return replace(made, student=fit_student_prior(responses, made.skills, found.covariates, start, rows.row))
 
 
 def covariates_of(file: TraceFile, rows: Expanded, wish: Wish, levels: dict[str, list[str]]) -> Floats:
@@ -125,6 +133,27 @@ def grade_of(file: TraceFile, rows: Expanded, column: str, grades: Sequence[str]
     return codes[file.extra[column].codes][rows.row]
 
 
+def grades_of(made: Fitted, file: TraceFile, rows: Expanded) -> Ints | None:
+    """The place of each response's grade among those fitted, where grades are given."""
+    if made.wish.grade is None:
+        return None
+    return grade_of(file, rows, made.wish.grade, made.levels[made.wish.grade])
+
+
+def start_of(made: Fitted, responses: Responses, grade: Ints | None) -> Floats | None:
+    """Where each sequence begins: at the prior of the grade of its first response, where grades are given.
+
+    Skills are numbered as in the fit, those it does not have from there on.
+    """
+    if grade is None or made.priors is None:
+        return None
+    sequences = sequences_of(responses)
+    first = grade[sequences.first]
+    usual = made.skills.prior[PROBABILITY, np.minimum(sequences.skill, len(made.priors))]
+    known = (first >= 0) & (sequences.skill < len(made.priors))
+    return np.where(known, made.priors[np.where(known, sequences.skill, 0), np.where(known, first, 0)], usual)
+
+
 def as_json(made: Fitted) -> dict[str, Any]:
     """What `--json` prints and `--out` keeps."""
     found = made.fit
@@ -140,6 +169,7 @@ def as_json(made: Fitted) -> dict[str, Any]:
         "elapsed_time": made.file.has_time,
         "weight": found.weight if made.items is not None else None,
         "decay_per_day": found.decay if made.file.has_time else None,
+        "student_prior": None if made.student is None else asdict(made.student),
         "pooled": _parameters(found.pooled),
         "skills": [
             _skill(name, one, None if made.priors is None else made.priors[place], made)
@@ -218,8 +248,18 @@ def facts(found: dict[str, Any]) -> dict[str, object]:
         "log-likelihood": f"{found['log_likelihood']:,.1f}",
         "weight of difficulty": shown(found["weight"]),
         "decay per day": shown(found["decay_per_day"], 4),
+        "students' own priors": student_prior_shown(found["student_prior"]),
         "model": found["model"],
     }
+
+
+def student_prior_shown(found: dict[str, Any] | None) -> str:
+    """How far students' own priors lie from the skills', for people."""
+    if found is None:
+        return "not asked for"
+    if found["strength"] == 0:
+        return "no better than the skills'"
+    return f"{found['strength']:.1f} logits × mean deviation, drawn to 0 by {found['shrinkage']:g} responses"
 
 
 def table_rows(skills: Sequence[dict[str, Any]]) -> list[list[object]]:
@@ -258,8 +298,3 @@ def _report(found: dict[str, Any], file: TraceFile) -> str:
         ],
         subtitle=file.path.name,
     )
-
-
-def prior_of(fitted_file: Fitted) -> Floats:
-    """The prior of every skill, the pooled one last, (skills + 1,)."""
-    return np.asarray(fitted_file.skills.prior[PROBABILITY])

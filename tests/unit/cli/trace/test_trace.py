@@ -278,9 +278,60 @@ def test_a_skill_seen_once_has_the_pooled_parameters(trace: Trace, tmp_path: Pat
     }
 
 
+def two_kinds(path: Path) -> Path:
+    """Some who answer nearly everything right and some who answer nearly everything wrong."""
+    able = [[*row[:3], "1" if at % 7 else "0", row[4]] for at, row in enumerate(made(120, 8, first=500))]
+    weak = [[*row[:3], "0" if at % 5 else "1", row[4]] for at, row in enumerate(made(120, 9))]
+    return lines_of(path, [",".join(row) for row in [*weak, *able]])
+
+
+def test_students_own_priors_are_on_unless_they_are_switched_off(
+    trace: Trace, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train = two_kinds(tmp_path / "kinds.csv")
+
+    fits = [as_object(trace("fit", train, "--json", *more)) for more in ((), ("--no-student-prior",))]
+    found = [as_object(trace("evaluate", train, files[1], "--json", *more)) for more in ((), ("--no-student-prior",))]
+
+    assert fits[0]["student_prior"]["strength"] > 0
+    assert fits[0]["student_prior"] == found[0]["student_prior"]
+    assert fits[1]["student_prior"] is found[1]["student_prior"] is None
+    assert fits[0]["skills"] == fits[1]["skills"]
+    assert found[0]["auc"] != found[1]["auc"]
+
+
+def test_skills_unknown_to_train_are_skills_of_their_own(
+    trace: Trace, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    p = []
+    for answer in "10":
+        test = lines_of(tmp_path / "new.csv", [f"x,i1,c,{answer},1", "x,i1,d,1,2", "x,i1,c,1,3"])
+        trace("evaluate", files[0], test, "--no-student-prior", "--predictions", tmp_path / "p.csv")
+        p.append((tmp_path / "p.csv").read_text().splitlines()[1:])
+
+    assert p[0][:2] == p[1][:2]
+    assert p[0][2] != p[1][2]
+    assert p[0][0] == p[0][1]
+
+
+def test_a_row_of_several_skills_does_not_tell_its_own_answer(trace: Trace, tmp_path: Path) -> None:
+    train = two_kinds(tmp_path / "kinds.csv")
+    p = []
+    for answer in "01":
+        test = lines_of(tmp_path / "both.csv", ["x,i1,c,1,1", f"x,i1,a.b*~a.bc,{answer},2", "x,i1,d,1,3"])
+        trace("evaluate", train, test, "--skill-separator", "~", "--predictions", tmp_path / "p.csv")
+        p.append((tmp_path / "p.csv").read_text().splitlines()[1:])
+
+    assert p[0][:2] == p[1][:2]
+    assert float(p[0][2]) < float(p[1][2])
+
+
 @pytest.mark.skipif(not KT.exists(), reason="the published response files are not here")
-def test_item_difficulty_predicts_assistments_2009_better_than_an_auc_of_three_quarters(trace: Trace) -> None:
-    found = as_object(trace("evaluate", KT / "lpp_assist09_train.csv", KT / "lpp_assist09_test.csv", "--json"))
+@pytest.mark.parametrize(("option", "auc"), [("--student-prior", 0.765), ("--no-student-prior", 0.755)])
+def test_item_difficulty_predicts_assistments_2009_better_than_an_auc_of_three_quarters(
+    trace: Trace, option: str, auc: float
+) -> None:
+    found = as_object(trace("evaluate", KT / "lpp_assist09_train.csv", KT / "lpp_assist09_test.csv", option, "--json"))
 
     assert found["rows"] == 58_266
-    assert found["auc"] > 0.75
+    assert found["auc"] > auc
