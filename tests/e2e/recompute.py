@@ -100,9 +100,12 @@ def information(item, theta):
     return a * a * knows * knows * (1 - c) * (1 - knows) / (c + (1 - c) * knows) if knows > 0 else 0.0
 
 
-def nodes_of(form):
-    """61 nodes from -6 to 6, or from -9 to 9 as many as keep them closer than the smallest posterior deviation."""
-    kept = _tables.get(("nodes", id(form)))
+def nodes_of(form, times):
+    """61 nodes from -6 to 6, or from -9 to 9 as many as keep them closer than the smallest posterior deviation.
+
+    They reach as many times further, at the same distance of each other.
+    """
+    kept = _tables.get(("nodes", id(form), times))
     if kept is not None:
         return kept
     told = 0.0
@@ -117,34 +120,48 @@ def nodes_of(form):
     needed = math.ceil(2 * reach * math.sqrt(told + 1)) + 1
     needed = max(61, needed if needed % 2 else needed + 1)
     half = needed // 2
-    _tables["nodes", id(form)] = [reach * q / half for q in range(-half, half + 1)]
-    return _tables["nodes", id(form)]
+    _tables["nodes", id(form), times] = [reach * q / half for q in range(-half * times, half * times + 1)]
+    return _tables["nodes", id(form), times]
 
 
-def table(item, nodes):
+def table(item, nodes, times):
     """Log-likelihood of every score at every node, kept by item so that a large file takes minutes and not hours."""
-    known = _tables.get(id(item))
+    known = _tables.get((id(item), times))
     if known is None:
         known = []
         for score in range(item["maximum"] + 1):
             known.append([math.log(max(likelihood(item["parameters"], score, theta), 1e-300)) for theta in nodes])
-        _tables[id(item)] = known
+        _tables[id(item), times] = known
     return known
 
 
 def ability(form, used):
-    """EAP and its standard error with a standard normal prior; `used` is (item, score) pairs of the form."""
-    nodes = nodes_of(form)
+    """EAP and its standard error with a standard normal prior; `used` is (item, score) pairs of the form.
+
+    On nodes that reach twice as far while there is weight at an end of them.
+    """
+    times = 1
+    while True:
+        nodes, weights = posterior(form, used, times)
+        if max(weights[0], weights[-1]) <= 1e-7:
+            break
+        times *= 2
+    theta = sum(w * node for w, node in zip(weights, nodes, strict=True))
+    variance = sum(w * (node - theta) ** 2 for w, node in zip(weights, nodes, strict=True))
+    return theta, math.sqrt(variance)
+
+
+def posterior(form, used, times):
+    """The nodes and their weights, of sum 1."""
+    nodes = nodes_of(form, times)
     logs = [-theta * theta / 2 for theta in nodes]
     for item, score in used:
-        for q, value in enumerate(table(item, nodes)[score]):
+        for q, value in enumerate(table(item, nodes, times)[score]):
             logs[q] += value
     top = max(logs)
     weights = [math.exp(value - top) for value in logs]
     total = sum(weights)
-    theta = sum(w * node for w, node in zip(weights, nodes, strict=True)) / total
-    variance = sum(w * (node - theta) ** 2 for w, node in zip(weights, nodes, strict=True)) / total
-    return theta, math.sqrt(variance)
+    return nodes, [weight / total for weight in weights]
 
 
 def attempt(form, row):

@@ -17,8 +17,8 @@ from services.assessment.domain.irt import plain
 from services.assessment.domain.irt.kernels import VERSIONS, Kernel, Name
 from services.assessment.domain.irt.maxima import Extra
 from services.assessment.domain.irt.models import Floats, Parameters, information
-from services.assessment.domain.irt.packing import Bytes, Packed, pack
-from services.assessment.domain.irt.quadrature import fine_enough, log_normal_weights
+from services.assessment.domain.irt.packing import Bytes, Packed, entries, pack
+from services.assessment.domain.irt.quadrature import CUT, fine_enough, log_normal_weights
 from services.assessment.domain.irt.responses import NOT_PRESENTED, Codes, Responses, Sparse
 from services.assessment.domain.irt.tables import Tables, tables
 
@@ -93,11 +93,22 @@ def eap(
     kernel: Kernel = plain,
     nodes: int = NODES,
 ) -> Estimates:
-    """Expected a posteriori θ̂ = Σ θ p and standard error sqrt Σ (θ − θ̂)² p, on at least this many nodes."""
+    """Expected a posteriori θ̂ = Σ θ p and standard error sqrt Σ (θ − θ̂)² p, on at least this many nodes.
+
+    Whose posterior has weight at the ends of the nodes is computed again on nodes that reach twice as far, until they
+    do reach: few under the prior that fits the students, many where it is narrow or far from what they answer.
+    """
     packed = (
         pack(responses, [item.categories for item in items]) if isinstance(responses, Responses | Sparse) else responses
     )
-    found = kernel.moments(packed, _tables(tuple(items), _sharpest(packed, items), nodes, prior))
+    form = tuple(items), _sharpest(packed, items), nodes, prior
+    found = kernel.moments(packed, _tables(*form, 1))
+    cut, times = np.flatnonzero(found.edge > CUT), 1
+    while len(cut):
+        times *= 2
+        again = kernel.exactly(entries(packed, cut), _tables(*form, times))
+        found.mean[cut], found.sd[cut] = again.mean, again.sd
+        cut = cut[again.edge > CUT]
     silent = _silent(packed)
     found.mean[silent] = np.nan
     found.sd[silent] = np.nan
@@ -160,9 +171,9 @@ def _dense(responses: Responses | Sparse) -> Iterator[tuple[int, Codes]]:
 
 
 @lru_cache(maxsize=16)
-def _tables(items: tuple[Parameters, ...], information: float, least: int, prior: Prior) -> Tables:
+def _tables(items: tuple[Parameters, ...], information: float, least: int, prior: Prior, times: int) -> Tables:
     """Kept for forms whose sheets come in one by one."""
-    places = fine_enough(information, least, prior.mean, prior.sd)
+    places = fine_enough(information, least, prior.mean, prior.sd, times)
     return tables(items, places, log_normal_weights(places, prior.mean, prior.sd))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from services.assessment.domain.irt.lanes import LANES, LEAST, add_to_rows, posterior
 from services.assessment.domain.irt.maxima_compiled import highest as highest  # a part of every kernel
 from services.assessment.domain.irt.models import Floats
-from services.assessment.domain.irt.packing import PATTERNS, Bytes, Layout, Packed
+from services.assessment.domain.irt.packing import PATTERNS, Bytes, Entries, Layout, Packed
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables, group_of, patterns
 
 VERSION = "numba"
@@ -41,21 +41,30 @@ def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Mome
     """As `plain.moments`; a student's estimate has the same bits whoever else is in the batch."""
     group = group_of(groups, packed, table)
     lookup = _Lookup(packed.layout, table, isinstance(packed, Bytes))
-    mean, sd, marginal = (np.empty(packed.students) for _ in range(3))
+    mean, sd, marginal, edge = (np.empty(packed.students) for _ in range(4))
     again = np.empty(CHUNK, dtype=np.int64)
     for start in range(0, packed.students, CHUNK):
         part = slice(start, min(start + CHUNK, packed.students))
         given = *_source(packed, part), *lookup.arrays, group[part], lookup.places
-        found = mean[part], sd[part], marginal[part], np.empty(part.stop - start, dtype=np.float32)
+        found = mean[part], sd[part], marginal[part], edge[part], np.empty(part.stop - start, dtype=np.float32)
         left = _moments(*given, *found, again)
-        if left:
-            _moments_again(again[:left], *given, *found)
+        # For nobody too: both are compiled in a machine's first use, not this one when the first long test comes.
+        _moments_again(again[:left], *given, *found)
         marginal[part] += np.log(found[-1], dtype=np.float64)
     centre, half = lookup.scale
     mean *= half
     mean += centre
     sd *= half
-    return Moments(mean, sd, marginal)
+    return Moments(mean, sd, marginal, edge)
+
+
+def exactly(packed: Entries, table: Tables) -> Moments:
+    """As `plain.exactly`: without tables of bytes or float32, for the few whose posterior is far from the prior."""
+    table.check(packed.layout)
+    mean, sd, marginal, edge = (np.empty(packed.students) for _ in range(4))
+    given = np.ascontiguousarray(packed.bounds), np.ascontiguousarray(packed.rows), np.ascontiguousarray(table.logs)
+    _moments_exactly(*given, np.ascontiguousarray(table.log_prior[0]), table.nodes, mean, sd, marginal, edge)
+    return Moments(mean, sd, marginal, edge)
 
 
 def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
@@ -195,12 +204,14 @@ def _moments(
     mean: Any,
     sd: Any,
     top: Any,
+    edge: Any,
     total: Any,
     again: Any,
 ) -> Any:
     """Moments in places; log marginal likelihood = top + log(total); how many are too narrow or unlikely, and who."""
     found = np.empty(_most_rows(codes, bounds), np.int64)
     weights = np.empty(len(places), np.float32)
+    last = log_prior.shape[1] - 1
     left = 0
     for student in range(len(group)):
         count = _find_rows(codes, bounds, entries, student, found)
@@ -209,6 +220,7 @@ def _moments(
         middle = first / mass
         variance = second / mass - middle * middle
         total[student], mean[student], sd[student] = mass, middle, np.sqrt(variance)
+        edge[student] = max(weights[0], weights[last]) / mass
         log = prior_tops[own]
         for place in range(count):
             log += tops[found[place]]
@@ -236,6 +248,7 @@ def _moments_again(
     mean: Any,
     sd: Any,
     top: Any,
+    edge: Any,
     total: Any,
 ) -> None:
     """The same for those students: unlikely ones from the logarithms, narrow ones around their mean."""
@@ -249,11 +262,31 @@ def _moments_again(
             total[student] = 1.0
             mean[student] = (exact * places).sum()
             sd[student] = np.sqrt((exact * (places - mean[student]) ** 2).sum())
+            edge[student] = max(exact[0], exact[log_prior.shape[1] - 1])
         else:
             middle = np.float32(mean[student])
             mass, first, second = posterior(found, count, rows, prior, own, places, middle, weights)
             mean[student] = middle + first / mass
             sd[student] = np.sqrt(second / mass - (first / mass) ** 2)
+
+
+@compiled
+def _moments_exactly(
+    bounds: Any, rows: Any, logs: Any, log_prior: Any, nodes: Any, mean: Any, sd: Any, marginal: Any, edge: Any
+) -> None:
+    """Moments in logits and log marginal likelihood of students given by entries."""
+    weights = np.empty(len(nodes))
+    for student in range(len(mean)):
+        own = rows[bounds[student] : bounds[student + 1]]
+        marginal[student] = _exactly(own, len(own), logs, log_prior, weights)
+        middle = 0.0
+        for node in range(len(nodes)):
+            middle += weights[node] * nodes[node]
+        variance = 0.0
+        for node in range(len(nodes)):
+            variance += weights[node] * (nodes[node] - middle) ** 2
+        mean[student], sd[student] = middle, np.sqrt(variance)
+        edge[student] = max(weights[0], weights[-1])
 
 
 @compiled

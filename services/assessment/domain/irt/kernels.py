@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from services.assessment.domain.irt import plain
 from services.assessment.domain.irt.maxima import Extra
 from services.assessment.domain.irt.models import Floats, Parameters
-from services.assessment.domain.irt.packing import Packed
+from services.assessment.domain.irt.packing import Entries, Packed
 from services.assessment.domain.irt.responses import Codes
 from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tables
 
@@ -23,6 +23,9 @@ class Kernel(Protocol):
 
     def moments(self, packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
         """Posterior mean, standard deviation and log marginal likelihood of every student."""
+
+    def exactly(self, packed: Entries, table: Tables) -> Moments:
+        """The same for the few whose posterior is far from where the prior is: from float64 logarithms."""
 
     def expected(self, packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
         """Expected counts of scores at the nodes, mass of the groups and log-likelihood over all students."""

@@ -105,6 +105,24 @@ class Entries:
 Packed = Bytes | Entries
 
 
+def entries(packed: Packed, students: Indices) -> Entries:
+    """What these students answered, one number a response, whichever way it was packed."""
+    if isinstance(packed, Entries):
+        counts = np.diff(packed.bounds)[students]
+        bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
+        return Entries(packed.layout, bounds, packed.rows[np.repeat(packed.bounds[students], counts) + within])
+    layout = packed.layout
+    digits = np.empty((len(students), len(layout.categories)), dtype=np.int64)
+    for place, (first, end) in enumerate(layout.groups):
+        value = packed.codes[students, place].astype(np.int64)
+        for item in range(end - 1, first - 1, -1):
+            value, digits[:, item] = np.divmod(value, layout.radices[item])
+    there = digits < np.array(layout.categories, dtype=np.int64)
+    bounds = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
+    return Entries(layout, bounds, (digits + layout.offsets[:-1])[there].astype(np.int32))
+
+
 def pack(responses: Responses | Sparse, categories: Sequence[int], *, missing: bool | None = None) -> Packed:
     """The responses packed; categories (items,) says how many scores each item has.
 

@@ -17,18 +17,25 @@ from services.assessment.domain.irt.tables import Expected, Groups, Moments, Tab
 
 VERSION = "numpy"
 BATCH = 512  # students at a time: 512 × 61 float64 stay in the second-level cache
+NUMBERS = 2**22  # most numbers at a time that are looked up for students' entries; a student alone may have more
 
 
 def moments(packed: Packed, table: Tables, groups: Groups | None = None) -> Moments:
     """Posterior mean Σ θ p, standard deviation sqrt Σ (θ − mean)² p and log marginal likelihood of every student."""
     group = group_of(groups, packed, table)
-    mean, sd, marginal = (np.empty(packed.students) for _ in range(3))
+    mean, sd, marginal, edge = (np.empty(packed.students) for _ in range(4))
     for part, logs in _log_likelihoods(packed, table):
         weights, marginal[part] = _posterior(logs, table.log_prior[group[part]])
         mean[part] = (weights * table.nodes).sum(axis=1)
         away = table.nodes - mean[part][:, np.newaxis]
         sd[part] = np.sqrt((weights * away * away).sum(axis=1))
-    return Moments(mean, sd, marginal)
+        edge[part] = np.maximum(weights[:, 0], weights[:, -1])
+    return Moments(mean, sd, marginal, edge)
+
+
+def exactly(packed: Entries, table: Tables) -> Moments:
+    """The moments of the first group, which here are exact already."""
+    return moments(packed, table)
 
 
 def expected(packed: Packed, table: Tables, groups: Groups | None = None) -> Expected:
@@ -73,13 +80,22 @@ def _log_likelihoods(packed: Packed, table: Tables) -> Iterator[tuple[slice, Flo
                 total += found
             yield part, total
         return
-    for start in range(0, packed.students, BATCH):
-        part = slice(start, min(start + BATCH, packed.students))
+    for part in _parts(packed, NUMBERS // len(table.nodes)):
         rows_of, starts, answered = _entries_of(packed, part)
         total = np.zeros((part.stop - part.start, len(table.nodes)))
         if len(rows_of):
             total[answered] = np.add.reduceat(table.logs[rows_of], starts, axis=0)
         yield part, total
+
+
+def _parts(packed: Entries, most: int) -> Iterator[slice]:
+    """Students in order: BATCH at a time, or fewer, so that they have no more entries than that; at least one."""
+    start = 0
+    while start < packed.students:
+        full = int(np.searchsorted(packed.bounds, packed.bounds[start] + most, side="right")) - 1
+        stop = min(max(full, start + 1), start + BATCH, packed.students)
+        yield slice(start, stop)
+        start = stop
 
 
 def _entries_of(packed: Entries, part: slice) -> tuple[NDArray[np.int32], Indices, Indices]:

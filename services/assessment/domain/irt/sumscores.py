@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.assessment.domain.irt.models import Floats, Parameters, information, probabilities
-from services.assessment.domain.irt.quadrature import fine_enough, log_normal_weights
+from services.assessment.domain.irt.quadrature import CUT, fine_enough, log_normal_weights
 
 NODES = 61
 
@@ -46,10 +46,19 @@ def sum_scores(items: Sequence[Parameters], mean: float = 0.0, sd: float = 1.0) 
         raise NoItems("a raw-score table needs at least one item")
     around = np.linspace(mean - 6 * sd, mean + 6 * sd, 241)
     most = float(sum(information(item, around) for item in items).max())  # type: ignore[union-attr]  # there are items
-    nodes = fine_enough(most, NODES, mean, sd)
-    joint = raw_likelihoods(items, nodes) * np.exp(log_normal_weights(nodes, mean, sd))
-    frequency = joint.sum(axis=1)
-    weights = joint / np.maximum(frequency, np.finfo(np.float64).tiny)[:, np.newaxis]
-    theta = (weights * nodes).sum(axis=1)
-    away = nodes - theta[:, np.newaxis]
-    return SumScores(theta, np.sqrt((weights * away * away).sum(axis=1)), frequency)
+    theta, error, frequency = (np.empty(sum(len(item.b) for item in items) + 1) for _ in range(3))
+    cut, times = np.arange(len(theta)), 1
+    while len(cut):
+        nodes = fine_enough(most, NODES, mean, sd, times)
+        with np.errstate(divide="ignore"):  # a score that is impossible in float64 at some of the nodes
+            logs = np.log(raw_likelihoods(items, nodes)[cut]) + log_normal_weights(nodes, mean, sd)
+        weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+        total = weights.sum(axis=1, keepdims=True)
+        frequency[cut] = total[:, 0] * np.exp(logs.max(axis=1))
+        weights /= total
+        theta[cut] = (weights * nodes).sum(axis=1)
+        away = nodes - theta[cut][:, np.newaxis]
+        error[cut] = np.sqrt((weights * away * away).sum(axis=1))
+        cut = cut[np.maximum(weights[:, 0], weights[:, -1]) > CUT]
+        times *= 2
+    return SumScores(theta, error, frequency)

@@ -64,11 +64,15 @@ def patterns(table: Tables, layout: Layout) -> list[Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Posterior of every student: mean and standard deviation in logits, log marginal likelihood; all (students,)."""
+    """Posterior of every student: mean and standard deviation in logits, log marginal likelihood; all (students,).
+
+    `edge` is the weight, of 1, at the first or the last node, whichever is larger: how much the nodes cut off.
+    """
 
     mean: Floats
     sd: Floats
     log_marginal: Floats
+    edge: Floats
 
 
 @dataclass(frozen=True, slots=True)
