@@ -152,7 +152,7 @@ def draw(files: dict[str, list[Drawn]]) -> None:
                 axes.errorbar(curve.expected, curve.observed, yerr=reach, fmt="o-", markersize=4, label=label)
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="expected probability of a right answer", title=name)
             axes.set_ylabel("share right")
-            axes.legend(frameon=False, loc="upper left")
+            axes.legend(frameon=False, loc="upper left", fontsize=7)
         path = PAGES.parent / "pictures" / PICTURE
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     svg = path.read_text(encoding="utf-8")
