@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.assessment.domain.irt.models import Floats, Parameters, information, probabilities
+from services.assessment.domain.irt.models import Floats, Parameters, information, log_probabilities, probabilities
 from services.assessment.domain.irt.quadrature import CUT, fine_enough, log_normal_weights
 
 NODES = 61
+UNLIKELY = -500.0
+"""A score whose likelihood times the prior has this logarithm at most may be 0 in float64 where it is largest."""
 
 
 class NoItems(ValueError):
@@ -40,6 +42,19 @@ def raw_likelihoods(items: Sequence[Parameters], theta: Floats) -> Floats:
     return found
 
 
+def _raw_logs(items: Sequence[Parameters], theta: Floats) -> Floats:
+    """The logarithms of `raw_likelihoods`, without underflow and ten times slower."""
+    found = np.zeros((1, len(theta)))
+    for item in items:
+        chances = log_probabilities(item, theta)
+        longer = np.full((len(found) + len(chances) - 1, len(theta)), -np.inf)
+        for score, chance in enumerate(chances):
+            own = longer[score : score + len(found)]
+            np.logaddexp(own, chance + found, out=own)
+        found = longer
+    return found
+
+
 def sum_scores(items: Sequence[Parameters], mean: float = 0.0, sd: float = 1.0) -> SumScores:
     """The raw-score table of a form for students whose abilities are N(mean, sd²). Raises NoItems without items."""
     if not items:
@@ -50,8 +65,11 @@ def sum_scores(items: Sequence[Parameters], mean: float = 0.0, sd: float = 1.0) 
     cut, times = np.arange(len(theta)), 1
     while len(cut):
         nodes = fine_enough(most, NODES, mean, sd, times)
+        prior = log_normal_weights(nodes, mean, sd)
         with np.errstate(divide="ignore"):  # a score that is impossible in float64 at some of the nodes
-            logs = np.log(raw_likelihoods(items, nodes)[cut]) + log_normal_weights(nodes, mean, sd)
+            logs = np.log(raw_likelihoods(items, nodes)[cut]) + prior
+        if logs.max(axis=1).min() < UNLIKELY:
+            logs = _raw_logs(items, nodes)[cut] + prior
         weights = np.exp(logs - logs.max(axis=1, keepdims=True))
         total = weights.sum(axis=1, keepdims=True)
         frequency[cut] = total[:, 0] * np.exp(logs.max(axis=1))
