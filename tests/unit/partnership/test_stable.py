@@ -119,7 +119,7 @@ def test_with_any_preferences_each_side_that_asks_gets_the_best_of_all_stable_ma
 
 
 def test_the_tiny_instances_have_often_more_than_one_stable_matching() -> None:
-    assert sum(len(stable_choices(seed)) > 1 for seed in range(500)) >= 20
+    assert sum(len(stable_choices(seed)) > 1 for seed in range(100)) >= 3
 
 
 @pytest.mark.parametrize("seed", range(60))

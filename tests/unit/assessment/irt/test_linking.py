@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ def golden_form(number: int) -> dict[str, Parameters]:
     return {n: Parameters(Model.TWO_PL, (values[f"Dffclt.{n}"],), values[f"Dscrmn.{n}"]) for n in names}
 
 
+@cache
 def golden_covariance(number: int) -> Covariance:
     """Inverse of the observed information of the form's published answers at its published estimates."""
     form = golden_form(number)
