@@ -72,8 +72,11 @@ bench: setup-dev ## Run every bench at its full size and write the figures into 
 	$(MAKE) -s bench-submission | tee build/submission.jsonl
 	$(MAKE) -s bench-class-page | tee build/class-page.jsonl
 	$(MAKE) -s bench-memory | tee build/memory.jsonl
-	for one in pipeline submission class-page memory; do \
-	  $(BIN)/python -m tests.bench.report $$one build/$$one.jsonl || exit 1; done
+	$(MAKE) -s bench-irt | tee build/irt.jsonl
+	if [ -d "$(or $(DATA),../shared/data/kt)" ]; then $(MAKE) -s bench-trace | tee build/trace.jsonl; fi
+	$(MAKE) -s bench-matching | tee build/matching.jsonl
+	for one in pipeline submission class-page memory irt trace matching; do \
+	  if [ -e build/$$one.jsonl ]; then $(BIN)/python -m tests.bench.report $$one build/$$one.jsonl || exit 1; fi; done
 
 bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded" PROFILE=)
 	$(BIN)/python -m tests.bench.pipeline --sheets $(or $(SHEETS),100000) --items $(or $(ITEMS),40) \

@@ -16,6 +16,11 @@ from tests.bench.figures import machine
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
+def shown(value: float) -> str:
+    """One decimal; four significant digits of what is small."""
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"
+
+
 def table(figures: Sequence[Mapping[str, Any]]) -> str:
     """The figures as a Markdown table."""
     lines = ["| figure | value | unit | against | | ratio |", "| --- | ---: | --- | --- | ---: | ---: |"]
@@ -23,7 +28,7 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
         other = "" if one["other"] is None else f"{one['other']:,}"
         against = "" if one["against"] == "none" else one["against"]
         ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}"
-        lines.append(f"| {one['figure']} | {one['value']:,.1f} | {one['unit']} | {against} | {other} | {ratio} |")
+        lines.append(f"| {one['figure']} | {shown(one['value'])} | {one['unit']} | {against} | {other} | {ratio} |")
     return "\n".join(lines)
 
 

@@ -39,4 +39,4 @@ def test_a_place_that_is_not_there_is_an_error() -> None:
 def test_a_figure_without_another_leaves_its_cells_empty() -> None:
     said = table([{"figure": "a", "value": 1.25, "unit": "ms", "against": "none", "other": None, "ratio": None}])
 
-    assert said.splitlines()[-1] == "| a | 1.2 | ms |  |  |  |"
+    assert said.splitlines()[-1] == "| a | 1.25 | ms |  |  |  |"
