@@ -5,6 +5,7 @@ from itertools import groupby
 from fastapi import APIRouter
 
 from services.mastery import contract
+from services.mastery.domain.figures import need_between
 from services.mastery.store import snapshots
 from shared.auth import Purpose
 from shared.errors import Forbidden
@@ -19,11 +20,13 @@ async def areas(ask: contract.AreasOf, tx: Read) -> list[contract.OrganisationAr
     taken_at, found = await snapshots.areas(tx, ask.organisations, ask.within)
     if taken_at is None:
         return []
+    between = need_between([one.need for one in found], [one.learners for one in found])
+    both = zip(found, between, strict=True)
     return [
         contract.OrganisationAreas(
-            organisation=organisation, snapshot_at=taken_at, areas=[wire(one) for one in its_own]
+            organisation=organisation, snapshot_at=taken_at, areas=[wire(one, need) for one, need in its_own]
         )
-        for organisation, its_own in groupby(found, key=lambda one: one.organisation)
+        for organisation, its_own in groupby(both, key=lambda pair: pair[0].organisation)
     ]  # fmt: skip
 
 
@@ -49,12 +52,15 @@ async def _state(tx: Read) -> contract.Snapshot:
     return contract.Snapshot(taken_at=taken_at, due_at=due_at)
 
 
-def wire(area: snapshots.Area) -> contract.AreaFigures:
-    """A figure as it is promised."""
+def wire(area: snapshots.Area, between: tuple[float, float] | None) -> contract.AreaFigures:
+    """A figure as it is promised, with the interval of its need."""
+    lower, upper = between or (None, None)
     return contract.AreaFigures(
         competency=area.competency,
         learners=area.learners,
         strength=area.strength,
         need=area.need,
+        need_lower=lower,
+        need_upper=upper,
         suppressed=area.suppressed,
     )

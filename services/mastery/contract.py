@@ -177,13 +177,16 @@ class AreaFigures(BaseModel):
 
     `learners` are those with evidence; `strength` is the mean probability of mastery among them, `need` the share who
     have probably not mastered it (probability below .5), both rounded to hundredths and need held between .05 and .95.
-    All three are None when `suppressed`.
+    `need_lower` and `need_upper` are the 95 % interval of need, made of these published numbers alone, for
+    learners like these: a share of few says little. All are None when `suppressed`.
     """
 
     competency: UUID
     learners: int | None
     strength: float | None
     need: float | None
+    need_lower: float | None = None
+    need_upper: float | None = None
     suppressed: bool
 
 

@@ -1,5 +1,6 @@
 """What a matching came to, as JSON and as tables."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def as_json(made: Made) -> dict[str, Any]:
         "pairs": pairs(made),
         "unmatched": unmatched(made),
         "certificate": certificate(made),
+        "representation": [asdict(each) for each in made.representation],
         "blocking_pairs": blocking_pairs(made),
         "broken_rules": list(made.broken),
         "profiles": [
@@ -132,6 +134,10 @@ def summary(made: Made) -> dict[str, object]:
     return facts
 
 
+def _limit(number: float | None) -> str:
+    return "–" if number is None else f"{number:.2f}"
+
+
 def tables(made: Made) -> None:
     """For a person."""
     if not made.outcome.is_feasible:
@@ -149,6 +155,17 @@ def tables(made: Made) -> None:
             for one in found[:_MOST_ROWS]
         ],
         "Pairs",
+    )  # fmt: skip
+    show.table(
+        ["attribute", "value", "willing", "in pairs", "over- or under-represented", "95 % interval"],
+        [
+            [
+                one.attribute, one.value, one.willing, one.paired, None if one.ratio is None else f"{one.ratio:.2f}",
+                f"{_limit(one.lower)} to {_limit(one.upper)}",
+            ]
+            for one in made.representation[:_MOST_ROWS]
+        ],
+        "Represented in pairs, against all that are willing",
     )  # fmt: skip
     alone = unmatched(made)
     if len(found) > _MOST_ROWS or alone:

@@ -18,6 +18,7 @@ from services.partnership.domain.matching import STABLE, Outcome, outcome
 from services.partnership.domain.optimum import Chosen
 from services.partnership.domain.programme import Programme, schools_named
 from services.partnership.domain.reading import Parsed, parse
+from services.partnership.domain.representation import Represented, representation
 from services.partnership.domain.stable import blocking, broken, stable
 from services.partnership.domain.wording import in_words
 
@@ -44,6 +45,12 @@ class Made:
     best: int | None
     """What the optimum weighs, where the matching is a stable one and there is an optimum."""
     seed: int
+
+    @property
+    def representation(self) -> list[Represented]:
+        """Whom the pairs serve, attribute by attribute."""
+        paired = {school for each in self.outcome.proposals for school in (each.host, each.guest)}
+        return representation(self.instance, paired)
 
     @property
     def assumptions(self) -> list[str]:

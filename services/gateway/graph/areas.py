@@ -35,6 +35,10 @@ class SchoolArea:
     need: float | None = strawberry.field(
         description="The share of them who have probably not mastered it, rounded to hundredths, from .05 to .95."
     )
+    need_lower: float | None = strawberry.field(
+        description="The lower end of the 95 % interval of need: a share of few learners says little of the next."
+    )
+    need_upper: float | None = strawberry.field(description="The upper end of the 95 % interval of need.")
     suppressed: bool = strawberry.field(
         description="The figures are withheld, because they would tell of fewer than ten learners, here or elsewhere."
     )
@@ -55,6 +59,8 @@ class SchoolArea:
             learners=figures.learners,
             strength=figures.strength,
             need=figures.need,
+            need_lower=figures.need_lower,
+            need_upper=figures.need_upper,
             suppressed=figures.suppressed,
             competency_key=figures.competency,
             competencies=competencies,

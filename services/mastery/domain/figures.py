@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.mastery.domain.organisations import Ints, Tree
+from shared.disclosure.measures import rate
 
 Floats = NDArray[np.float64]
 _Number = TypeVar("_Number", np.int64, np.float64)
@@ -43,6 +44,21 @@ def need_shown(in_need: Ints, learners: Ints) -> Floats:
     """The share in need as it is shown, elementwise: in whole hundredths (halves up), held between .05 and .95."""
     hundredths = (200 * in_need + learners) // (2 * np.maximum(learners, 1))
     return np.asarray(np.clip(hundredths, _LEAST, _MOST) / 100)
+
+
+def need_between(need: Sequence[float | None], learners: Sequence[int | None]) -> list[tuple[float, float] | None]:
+    """The 95 % interval (Wilson 1927) of each published share in need, in hundredths outwards; None where hidden.
+
+    Made of what is published alone, so it tells nothing more.
+    """
+    size = np.array([count or 0 for count in learners], dtype=np.int64)
+    some = np.rint(np.array([share or 0 for share in need], dtype=np.float64) * size).astype(np.int64)
+    found = rate(some, size)
+    lower, upper = np.floor(100 * found.lower) / 100, np.ceil(100 * found.upper) / 100
+    return [
+        None if share is None or not count else (low, high)
+        for share, count, low, high in zip(need, learners, lower.tolist(), upper.tolist(), strict=True)
+    ]
 
 
 def in_need_between(need: float, learners: int) -> tuple[int, int]:

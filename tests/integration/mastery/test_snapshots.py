@@ -35,7 +35,9 @@ FORM = a_form("A", [["add"], ["sub"]])
 NOT_REACHED = 253
 SCHOOLS = {"north": 12, "south": 30, "small": 4}
 TREE = [("district", None), *((school, "district") for school in SCHOOLS)]
-HIDDEN = {"learners": None, "strength": None, "need": None, "suppressed": True}
+HIDDEN = {
+    "learners": None, "strength": None, "need": None, "need_lower": None, "need_upper": None, "suppressed": True,
+}  # fmt: skip
 
 
 class RosterStandIn:
@@ -150,6 +152,8 @@ class TestTheFigures:
         found = await district.areas("south", "district")
         for organisation, its in (("south", "south"), ("district", "")):
             known = [one["add"][0] for name, one in believed.items() if name.startswith(its)]
+            ends = [found[organisation]["add"].pop(end) for end in ("need_lower", "need_upper")]
+            assert 0 <= ends[0] < found[organisation]["add"]["need"] < ends[1] <= 1
             assert found[organisation]["add"] == {
                 "learners": len(known),
                 "strength": pytest.approx(sum(known) / len(known), abs=0.0051),

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mastery.domain.figures import Count, in_need_between, need_shown
+from services.mastery.domain.figures import Count, in_need_between, need_between, need_shown
 from services.mastery.domain.organisations import Organisation, tree_of
 
 ADD, SUB = b"add".ljust(16), b"sub".ljust(16)
@@ -69,3 +69,8 @@ def test_the_numbers_that_a_share_allows_are_exactly_those_that_are_shown_as_it(
 
 def test_nobody_and_everybody_in_need_are_shown_as_few_and_many() -> None:
     assert need_shown(np.array([0, 40]), np.array([40, 40])).tolist() == [0.05, 0.95]
+
+
+def test_the_interval_of_a_share_is_wilsons_and_of_a_hidden_one_there_is_none() -> None:
+    """Newcombe 1998 (Statistics in Medicine 17, 857-872), table I: 15 of 148 is .0624 to .1605."""
+    assert need_between([15 / 148, None], [148, None]) == [(0.06, 0.17), None]
