@@ -30,9 +30,9 @@ def at_difficulty(chance: Floats, shift: Floats) -> Floats:
     """A guess or slip moved by `shift` logits inside (0, 1/2): ½ σ(logit(2 chance) + shift), elementwise.
 
     Written as chance e / (1 + 2 chance (e - 1)) with e = exp(shift), so that no shift gives exactly `chance` and one
-    half stays one half.
+    half stays one half, which rounding may not exceed.
     """
-    return np.asarray(chance * np.exp(shift) / (1 + 2 * chance * np.expm1(shift)))
+    return np.minimum(chance * np.exp(shift) / (1 + 2 * chance * np.expm1(shift)), 0.5)
 
 
 def likelihoods(credit: Floats, difficulty: Floats, skills: Skills) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.mastery.domain.tracing.level import DEVELOPING_AT, LEVELS, MASTERED_AT, level
@@ -186,6 +186,7 @@ def test_parameters_taken_as_exact_have_no_room_between_the_ends() -> None:
 
 
 @given(chance=st.floats(0.01, 0.5), shift=st.floats(-8, 8))
+@example(chance=0.5, shift=-7.0)
 def test_difficulty_moves_a_chance_by_logits_of_its_double_and_never_beyond_one_half(
     chance: float, shift: float
 ) -> None:
