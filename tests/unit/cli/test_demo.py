@@ -64,6 +64,7 @@ def test_the_number_of_students_is_the_number_asked_for(students: int, tmp_path:
     assert heard[-1] == (students, students)
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_students(tmp_path: Path) -> None:
     peaks = []
     for students in (6_000, 12_000):  # from here on schools do not grow, there are more of them

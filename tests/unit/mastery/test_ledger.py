@@ -65,7 +65,7 @@ def believed(ledger: Ledger, student: str) -> dict[str, Belief]:
     return {one.rstrip(b".").decode(): belief for one, belief in beliefs_in(standing).items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5), min_size=12))
 def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     sheets: list[Sheet], shuffled: object, sizes: list[int]
@@ -82,7 +82,7 @@ def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     assert piecemeal.standings == at_once.standings
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False))
 def test_what_is_believed_is_what_the_last_versions_say_and_withdrawn_ones_say_nothing(
     sheets: list[Sheet], shuffled: object
@@ -257,7 +257,7 @@ def test_the_history_ends_at_what_is_believed(sheets: list[Sheet]) -> None:
             begun[entry.competency] = entry.after, when
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets())
 def test_plain_loops_say_the_same(sheets: list[Sheet]) -> None:
     ledger = heard(sheets)

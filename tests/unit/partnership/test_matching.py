@@ -58,7 +58,7 @@ class TestTheOptimum:
         assert {bool(each.locked) for each in several} == {True, False}
         assert {bool(each.balance) for each in several} == {True, False}
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
     def test_does_not_depend_on_the_order_of_anything(self, seed: int, chance: random.Random) -> None:
         instance = drawn(seed)
@@ -72,7 +72,7 @@ class TestTheOptimum:
 
         assert solve(shuffled) == solve(instance)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10_000), st.integers(0, 100))
     def test_more_capacity_never_makes_it_less(self, seed: int, which: int) -> None:
         instance = drawn(seed)
@@ -86,7 +86,7 @@ class TestTheOptimum:
         assert after.is_feasible or not before.is_feasible
         assert after.weight >= before.weight
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10_000))
     def test_nobody_is_matched_or_spoken_of_without_being_willing(self, seed: int) -> None:
         instance = drawn(seed)
@@ -193,7 +193,7 @@ class TestTheReason:
         ]
         assert outcome.explanation is not None
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10_000))
     def test_is_there_for_every_willing_school_that_has_no_partner(self, seed: int) -> None:
         instance = drawn(seed)
