@@ -10,10 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from deploy import provision
 from deploy.postgres import PostgresSettings, Server, running
 from shared.db import Database
+
+settings.register_profile("quick", max_examples=40)  # of properties that do not ask for a number of their own
+settings.load_profile("quick")
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 PASSWORD = "of-the-tests"
