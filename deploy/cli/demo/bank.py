@@ -4,7 +4,7 @@ A pool holds 20 items for one subject and grade, four for each of the five compe
 of the grade before and the pool of the grade itself: 40 items, half of them prerequisites; neighbours share 20.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,14 @@ def _number(rng: np.random.Generator, low: float, high: float) -> float:
     return round(float(rng.uniform(low, high)), 3)
 
 
+def _increasing(drawn: Iterable[float]) -> list[float]:
+    """Sorted, and at least a thousandth apart: thresholds that are equal after rounding are refused."""
+    thresholds: list[float] = []
+    for number in sorted(drawn):
+        thresholds.append(max(number, round(thresholds[-1] + 0.001, 3)) if thresholds else number)
+    return thresholds
+
+
 def _item(rng: np.random.Generator, name: str, kind: str, centre: float, competencies: list[str]) -> Item:
     level = round(centre + float(rng.normal(0, 0.8)), 3)
     a = _number(rng, 0.7, 1.6)
@@ -109,7 +117,8 @@ def _item(rng: np.random.Generator, name: str, kind: str, centre: float, compete
             name, body, ((str(value - 1), str(value + 10), str(value - 10)), (str(value),)), "2pl", a, (level,), 0.0
         )
     points = {"partial": 2, "pcm": 2, "grm": 3, "gpcm": 3}[kind]
-    spread = sorted(round(level + float(rng.normal(0, 0.7)) + step - (points - 1) / 2, 3) for step in range(points))
+    drawn = (round(level + float(rng.normal(0, 0.7)) + step - (points - 1) / 2, 3) for step in range(points))
+    spread = _increasing(drawn)
     model = "gpcm" if kind == "partial" else kind
     a = 1.0 if kind == "pcm" else a
     parameters = {"model": model, "a": a, "b": spread}

@@ -14,7 +14,9 @@ import jsonschema
 import pytest
 
 from deploy.cli.demo import DemoFiles, write_demo
+from deploy.cli.demo.bank import document, make_bank
 from deploy.cli.demo.names import place
+from services.assessment.domain import formsfile
 
 CASE_SCHEMA = Path(__file__).parents[4] / "shared" / "data" / "case" / "case-v1p0-cfpackage-schema.json"
 
@@ -174,3 +176,11 @@ def test_every_competency_of_an_item_is_in_the_framework(demo: DemoFiles) -> Non
 @pytest.mark.skipif(not CASE_SCHEMA.exists(), reason="the public CASE schema is not beside the project")
 def test_the_framework_is_a_valid_case_package(demo: DemoFiles) -> None:
     jsonschema.validate(json.loads(demo.framework.read_text()), json.loads(CASE_SCHEMA.read_text()))
+
+
+@pytest.mark.parametrize("seed", [*range(20), 924550])
+def test_the_forms_of_any_seed_are_read_without_a_problem(seed: int) -> None:
+    """Of seed 924550 two thresholds of a graded item are equal when rounded."""
+    parsed = formsfile.parse(json.dumps(document(make_bank(seed))).encode())
+
+    assert parsed.problems == ()
