@@ -75,6 +75,7 @@ class Transaction:
         self._source = source
         self._session: AsyncSession | None = None
         self._announced: list[events.Envelope] = []
+        self._savepoints = 0
         self._temporaries: set[str] = set()
 
     @property
@@ -197,6 +198,7 @@ class Transaction:
         before = len(self._announced), len(self.waiting), len(self.arrivals), self.caller, self.cause
         temporaries = set(self._temporaries)
         outer, self._session = self._session, None
+        self._savepoints += 1
         try:
             async with self._connection.begin_nested():
                 yield
@@ -207,14 +209,20 @@ class Transaction:
             del self._announced[announced:], self.waiting[waiting:], self.arrivals[arrivals:]
             raise
         finally:
+            self._savepoints -= 1
             self._session = outer
 
     async def _flush(self) -> None:
         if self._session is not None:
             await self._session.flush()
 
-    async def _finish(self) -> None:
-        await self._flush()
+    async def flush_announced(self) -> None:
+        """Write what was announced so far: it waits in this transaction instead of in memory. For bulk.
+
+        Never inside a savepoint: what was announced before it would be undone with it.
+        """
+        if self._savepoints:
+            raise RuntimeError("what was announced is not flushed inside a savepoint")
         if self._announced:
             await self._raw.copy_records_to_table(
                 "outbox",
@@ -227,7 +235,12 @@ class Transaction:
                     for e in self._announced
                 ],
             )  # fmt: skip
+            self._announced.clear()
             await self._raw.execute("SELECT pg_notify('outbox', '')")
+
+    async def _finish(self) -> None:
+        await self._flush()
+        await self.flush_announced()
 
 
 async def _undone(connection: AsyncConnection, raw: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -17,6 +17,16 @@ BUF = Path(sys.executable).with_name("buf")
 GOLDEN = sorted((PROTO / "golden").glob("*/*.bin"))
 EVENTS = [
     "trellis.events.roster.v1.StudentsPlaced",
+    "trellis.events.roster.v1.PeopleJoined",
+    "trellis.events.roster.v1.PeopleMoved",
+    "trellis.events.roster.v1.PeopleLeft",
+    "trellis.events.roster.v1.EnrollmentsChanged",
+    "trellis.events.roster.v1.OrganisationsChanged",
+    "trellis.events.roster.v1.PeopleMerged",
+    "trellis.events.roster.v1.PeopleSplit",
+    "trellis.events.roster.v1.AttendanceRecorded",
+    "trellis.events.roster.v1.ClosuresChanged",
+    "trellis.events.roster.v1.DemographicsRecorded",
     "trellis.events.assessment.v1.FormPublished",
     "trellis.events.assessment.v1.AdministrationPlanned",
     "trellis.events.assessment.v1.AttemptsScored",

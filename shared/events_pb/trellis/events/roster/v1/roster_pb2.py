@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trellis/events/roster/v1/roster.proto\x12\x18trellis.events.roster.v1\"D\n\x0eStudentsPlaced\x12\x32\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32#.trellis.events.roster.v1.Placement\"Y\n\tPlacement\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12/\n\x06places\x18\x03 \x03(\x0b\x32\x1f.trellis.events.roster.v1.Place\"_\n\x05Place\x12\x0e\n\x06school\x18\x01 \x01(\x0c\x12\x16\n\tbegin_day\x18\x02 \x01(\x11H\x00\x88\x01\x01\x12\x14\n\x07\x65nd_day\x18\x03 \x01(\x11H\x01\x88\x01\x01\x42\x0c\n\n_begin_dayB\n\n\x08_end_dayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trellis/events/roster/v1/roster.proto\x12\x18trellis.events.roster.v1\"D\n\x0eStudentsPlaced\x12\x32\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32#.trellis.events.roster.v1.Placement\"Y\n\tPlacement\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12/\n\x06places\x18\x03 \x03(\x0b\x32\x1f.trellis.events.roster.v1.Place\"_\n\x05Place\x12\x0e\n\x06school\x18\x01 \x01(\x0c\x12\x16\n\tbegin_day\x18\x02 \x01(\x11H\x00\x88\x01\x01\x12\x14\n\x07\x65nd_day\x18\x03 \x01(\x11H\x01\x88\x01\x01\x42\x0c\n\n_begin_dayB\n\n\x08_end_day\"E\n\x0cPeopleJoined\x12\x35\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32&.trellis.events.roster.v1.PersonJoined\"o\n\x0cPersonJoined\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\x12\n\nas_student\x18\x03 \x01(\x08\x12/\n\x06places\x18\x04 \x03(\x0b\x32\x1f.trellis.events.roster.v1.Place\"C\n\x0bPeopleMoved\x12\x34\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32%.trellis.events.roster.v1.PersonMoved\"n\n\x0bPersonMoved\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\x12\n\nas_student\x18\x03 \x01(\x08\x12/\n\x06places\x18\x04 \x03(\x0b\x32\x1f.trellis.events.roster.v1.Place\"A\n\nPeopleLeft\x12\x33\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32$.trellis.events.roster.v1.PersonLeft\"I\n\nPersonLeft\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\x12\n\nas_student\x18\x03 \x01(\x08\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\x11\"P\n\x12\x45nrollmentsChanged\x12:\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32+.trellis.events.roster.v1.EnrollmentChanged\"\xc7\x01\n\x11\x45nrollmentChanged\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\r\n\x05\x63lass\x18\x03 \x01(\x0c\x12\x0e\n\x06school\x18\x04 \x01(\x0c\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x16\n\tbegin_day\x18\x06 \x01(\x11H\x00\x88\x01\x01\x12\x14\n\x07\x65nd_day\x18\x07 \x01(\x11H\x01\x88\x01\x01\x12\r\n\x05\x65nded\x18\x08 \x01(\x08\x12\x12\n\nenrollment\x18\t \x01(\tB\x0c\n\n_begin_dayB\n\n\x08_end_day\"T\n\x14OrganisationsChanged\x12<\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32-.trellis.events.roster.v1.OrganisationChanged\"d\n\x13OrganisationChanged\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x14\n\x0corganisation\x18\x02 \x01(\x0c\x12\x0e\n\x06parent\x18\x03 \x01(\x0c\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\"E\n\x0cPeopleMerged\x12\x35\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32&.trellis.events.roster.v1.PersonMerged\"L\n\x0cPersonMerged\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x62sorbed\x18\x03 \x01(\x0c\x12\x0e\n\x06undone\x18\x04 \x01(\x08\"C\n\x0bPeopleSplit\x12\x34\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32%.trellis.events.roster.v1.PersonSplit\"]\n\x0bPersonSplit\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\r\n\x05other\x18\x03 \x01(\x0c\x12\x13\n\x0bsourced_ids\x18\x04 \x03(\t\x12\x0e\n\x06undone\x18\x05 \x01(\x08\"I\n\x12\x41ttendanceRecorded\x12\x33\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32$.trellis.events.roster.v1.Attendance\"y\n\nAttendance\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12\x0e\n\x06school\x18\x03 \x01(\x0c\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\x11\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x10\n\x08modality\x18\x06 \x01(\t\x12\x11\n\twithdrawn\x18\x07 \x01(\x08\"C\n\x0f\x43losuresChanged\x12\x30\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32!.trellis.events.roster.v1.Closure\"\x9f\x01\n\x07\x43losure\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06school\x18\x02 \x01(\x0c\x12\r\n\x05\x63lass\x18\x03 \x01(\x0c\x12\x11\n\tbegin_day\x18\x04 \x01(\x11\x12\x14\n\x07\x65nd_day\x18\x05 \x01(\x11H\x00\x88\x01\x01\x12\x10\n\x08modality\x18\x06 \x01(\t\x12\x11\n\twithdrawn\x18\x07 \x01(\x08\x12\x0f\n\x07\x63losure\x18\x08 \x01(\x0c\x42\n\n\x08_end_day\"M\n\x14\x44\x65mographicsRecorded\x12\x35\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32&.trellis.events.roster.v1.Demographics\"\x96\x04\n\x0c\x44\x65mographics\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06person\x18\x02 \x01(\x0c\x12\x16\n\tbirth_day\x18\x03 \x01(\x11H\x00\x88\x01\x01\x12\x0b\n\x03sex\x18\x04 \x01(\t\x12-\n american_indian_or_alaska_native\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x12\n\x05\x61sian\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12&\n\x19\x62lack_or_african_american\x18\x07 \x01(\x08H\x03\x88\x01\x01\x12\x36\n)native_hawaiian_or_other_pacific_islander\x18\x08 \x01(\x08H\x04\x88\x01\x01\x12\x12\n\x05white\x18\t \x01(\x08H\x05\x88\x01\x01\x12\x1e\n\x11two_or_more_races\x18\n \x01(\x08H\x06\x88\x01\x01\x12\x1f\n\x12hispanic_or_latino\x18\x0b \x01(\x08H\x07\x88\x01\x01\x12\r\n\x05\x65nded\x18\x0c \x01(\x08\x42\x0c\n\n_birth_dayB#\n!_american_indian_or_alaska_nativeB\x08\n\x06_asianB\x1c\n\x1a_black_or_african_americanB,\n*_native_hawaiian_or_other_pacific_islanderB\x08\n\x06_whiteB\x14\n\x12_two_or_more_racesB\x15\n\x13_hispanic_or_latinob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,4 +37,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACEMENT']._serialized_end=226
   _globals['_PLACE']._serialized_start=228
   _globals['_PLACE']._serialized_end=323
+  _globals['_PEOPLEJOINED']._serialized_start=325
+  _globals['_PEOPLEJOINED']._serialized_end=394
+  _globals['_PERSONJOINED']._serialized_start=396
+  _globals['_PERSONJOINED']._serialized_end=507
+  _globals['_PEOPLEMOVED']._serialized_start=509
+  _globals['_PEOPLEMOVED']._serialized_end=576
+  _globals['_PERSONMOVED']._serialized_start=578
+  _globals['_PERSONMOVED']._serialized_end=688
+  _globals['_PEOPLELEFT']._serialized_start=690
+  _globals['_PEOPLELEFT']._serialized_end=755
+  _globals['_PERSONLEFT']._serialized_start=757
+  _globals['_PERSONLEFT']._serialized_end=830
+  _globals['_ENROLLMENTSCHANGED']._serialized_start=832
+  _globals['_ENROLLMENTSCHANGED']._serialized_end=912
+  _globals['_ENROLLMENTCHANGED']._serialized_start=915
+  _globals['_ENROLLMENTCHANGED']._serialized_end=1114
+  _globals['_ORGANISATIONSCHANGED']._serialized_start=1116
+  _globals['_ORGANISATIONSCHANGED']._serialized_end=1200
+  _globals['_ORGANISATIONCHANGED']._serialized_start=1202
+  _globals['_ORGANISATIONCHANGED']._serialized_end=1302
+  _globals['_PEOPLEMERGED']._serialized_start=1304
+  _globals['_PEOPLEMERGED']._serialized_end=1373
+  _globals['_PERSONMERGED']._serialized_start=1375
+  _globals['_PERSONMERGED']._serialized_end=1451
+  _globals['_PEOPLESPLIT']._serialized_start=1453
+  _globals['_PEOPLESPLIT']._serialized_end=1520
+  _globals['_PERSONSPLIT']._serialized_start=1522
+  _globals['_PERSONSPLIT']._serialized_end=1615
+  _globals['_ATTENDANCERECORDED']._serialized_start=1617
+  _globals['_ATTENDANCERECORDED']._serialized_end=1690
+  _globals['_ATTENDANCE']._serialized_start=1692
+  _globals['_ATTENDANCE']._serialized_end=1813
+  _globals['_CLOSURESCHANGED']._serialized_start=1815
+  _globals['_CLOSURESCHANGED']._serialized_end=1882
+  _globals['_CLOSURE']._serialized_start=1885
+  _globals['_CLOSURE']._serialized_end=2044
+  _globals['_DEMOGRAPHICSRECORDED']._serialized_start=2046
+  _globals['_DEMOGRAPHICSRECORDED']._serialized_end=2123
+  _globals['_DEMOGRAPHICS']._serialized_start=2126
+  _globals['_DEMOGRAPHICS']._serialized_end=2660
 # @@protoc_insertion_point(module_scope)

@@ -105,3 +105,613 @@ class Place(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end_day) -> _WhichOneofReturnType__end_day | None: ...
 
 Global___Place: _TypeAlias = Place  # noqa: Y015
+
+@_typing.final
+class PeopleJoined(_message.Message):
+    """Days are days since 1970-01-01; ids are 16 bytes; codes are the standard's words.
+
+    Somebody is at the district's schools for the first time, or again: as a student, or among the staff.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonJoined]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___PersonJoined] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeopleJoined: _TypeAlias = PeopleJoined  # noqa: Y015
+
+@_typing.final
+class PersonJoined(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    AS_STUDENT_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    as_student: _builtins.bool
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___Place]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        as_student: _builtins.bool = ...,
+        places: _abc.Iterable[Global___Place] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_student", b"as_student", "id", b"id", "person", b"person", "places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonJoined: _TypeAlias = PersonJoined  # noqa: Y015
+
+@_typing.final
+class PeopleMoved(_message.Message):
+    """Somebody is at other schools, or from or to other days, than was said before. `places` are all of them now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonMoved]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___PersonMoved] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeopleMoved: _TypeAlias = PeopleMoved  # noqa: Y015
+
+@_typing.final
+class PersonMoved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    AS_STUDENT_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    as_student: _builtins.bool
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___Place]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        as_student: _builtins.bool = ...,
+        places: _abc.Iterable[Global___Place] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_student", b"as_student", "id", b"id", "person", b"person", "places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonMoved: _TypeAlias = PersonMoved  # noqa: Y015
+
+@_typing.final
+class PeopleLeft(_message.Message):
+    """Somebody is at none of the district's schools any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonLeft]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___PersonLeft] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeopleLeft: _TypeAlias = PeopleLeft  # noqa: Y015
+
+@_typing.final
+class PersonLeft(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    AS_STUDENT_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    as_student: _builtins.bool
+    day: _builtins.int
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        as_student: _builtins.bool = ...,
+        day: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_student", b"as_student", "day", b"day", "id", b"id", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonLeft: _TypeAlias = PersonLeft  # noqa: Y015
+
+@_typing.final
+class EnrollmentsChanged(_message.Message):
+    """An enrolment as it is now; `ended`: it was taken back, or is named no more. `enrollment` is the district's name for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnrollmentChanged]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___EnrollmentChanged] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnrollmentsChanged: _TypeAlias = EnrollmentsChanged  # noqa: Y015
+
+@_typing.final
+class EnrollmentChanged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    CLASS_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    BEGIN_DAY_FIELD_NUMBER: _builtins.int
+    END_DAY_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    ENROLLMENT_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    school: _builtins.bytes
+    role: _builtins.str
+    begin_day: _builtins.int
+    end_day: _builtins.int
+    ended: _builtins.bool
+    enrollment: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        school: _builtins.bytes = ...,
+        role: _builtins.str = ...,
+        begin_day: _builtins.int | None = ...,
+        end_day: _builtins.int | None = ...,
+        ended: _builtins.bool = ...,
+        enrollment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_begin_day", b"_begin_day", "_end_day", b"_end_day", "begin_day", b"begin_day", "end_day", b"end_day"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_begin_day", b"_begin_day", "_end_day", b"_end_day", "begin_day", b"begin_day", "class", b"class", "end_day", b"end_day", "ended", b"ended", "enrollment", b"enrollment", "id", b"id", "person", b"person", "role", b"role", "school", b"school"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__begin_day: _TypeAlias = _typing.Literal["begin_day"]  # noqa: Y015
+    _WhichOneofArgType__begin_day: _TypeAlias = _typing.Literal["_begin_day", b"_begin_day"]  # noqa: Y015
+    _WhichOneofReturnType__end_day: _TypeAlias = _typing.Literal["end_day"]  # noqa: Y015
+    _WhichOneofArgType__end_day: _TypeAlias = _typing.Literal["_end_day", b"_end_day"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__begin_day) -> _WhichOneofReturnType__begin_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_day) -> _WhichOneofReturnType__end_day | None: ...
+
+Global___EnrollmentChanged: _TypeAlias = EnrollmentChanged  # noqa: Y015
+
+@_typing.final
+class OrganisationsChanged(_message.Message):
+    """An organisation as it is now, and what it is part of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrganisationChanged]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___OrganisationChanged] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganisationsChanged: _TypeAlias = OrganisationsChanged  # noqa: Y015
+
+@_typing.final
+class OrganisationChanged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    ORGANISATION_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    organisation: _builtins.bytes
+    parent: _builtins.bytes
+    type: _builtins.str
+    ended: _builtins.bool
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        organisation: _builtins.bytes = ...,
+        parent: _builtins.bytes = ...,
+        type: _builtins.str = ...,
+        ended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "id", b"id", "organisation", b"organisation", "parent", b"parent", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganisationChanged: _TypeAlias = OrganisationChanged  # noqa: Y015
+
+@_typing.final
+class PeopleMerged(_message.Message):
+    """Two identities are one person: `absorbed` is `person` from here on. `undone`: they are two again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonMerged]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___PersonMerged] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeopleMerged: _TypeAlias = PeopleMerged  # noqa: Y015
+
+@_typing.final
+class PersonMerged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    ABSORBED_FIELD_NUMBER: _builtins.int
+    UNDONE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    absorbed: _builtins.bytes
+    undone: _builtins.bool
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        absorbed: _builtins.bytes = ...,
+        undone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absorbed", b"absorbed", "id", b"id", "person", b"person", "undone", b"undone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonMerged: _TypeAlias = PersonMerged  # noqa: Y015
+
+@_typing.final
+class PeopleSplit(_message.Message):
+    """One identity was two people: the records of these outside identifiers belong to `other` from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonSplit]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___PersonSplit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeopleSplit: _TypeAlias = PeopleSplit  # noqa: Y015
+
+@_typing.final
+class PersonSplit(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    SOURCED_IDS_FIELD_NUMBER: _builtins.int
+    UNDONE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    other: _builtins.bytes
+    undone: _builtins.bool
+    @_builtins.property
+    def sourced_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        other: _builtins.bytes = ...,
+        sourced_ids: _abc.Iterable[_builtins.str] | None = ...,
+        undone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "other", b"other", "person", b"person", "sourced_ids", b"sourced_ids", "undone", b"undone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonSplit: _TypeAlias = PersonSplit  # noqa: Y015
+
+@_typing.final
+class AttendanceRecorded(_message.Message):
+    """Whether a student was there, as the school said it last; `code` is the district's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attendance]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___Attendance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttendanceRecorded: _TypeAlias = AttendanceRecorded  # noqa: Y015
+
+@_typing.final
+class Attendance(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STUDENT_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MODALITY_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    student: _builtins.bytes
+    school: _builtins.bytes
+    day: _builtins.int
+    code: _builtins.str
+    modality: _builtins.str
+    withdrawn: _builtins.bool
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        student: _builtins.bytes = ...,
+        school: _builtins.bytes = ...,
+        day: _builtins.int = ...,
+        code: _builtins.str = ...,
+        modality: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "day", b"day", "id", b"id", "modality", b"modality", "school", b"school", "student", b"student", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attendance: _TypeAlias = Attendance  # noqa: Y015
+
+@_typing.final
+class ClosuresChanged(_message.Message):
+    """A school, or one class of it, is closed from `begin_day` to `end_day` (exclusive). `modality`: how it teaches meanwhile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Closure]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___Closure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosuresChanged: _TypeAlias = ClosuresChanged  # noqa: Y015
+
+@_typing.final
+class Closure(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_FIELD_NUMBER: _builtins.int
+    CLASS_FIELD_NUMBER: _builtins.int
+    BEGIN_DAY_FIELD_NUMBER: _builtins.int
+    END_DAY_FIELD_NUMBER: _builtins.int
+    MODALITY_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    CLOSURE_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    school: _builtins.bytes
+    begin_day: _builtins.int
+    end_day: _builtins.int
+    modality: _builtins.str
+    withdrawn: _builtins.bool
+    closure: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        school: _builtins.bytes = ...,
+        begin_day: _builtins.int = ...,
+        end_day: _builtins.int | None = ...,
+        modality: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
+        closure: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_day", b"_end_day", "end_day", b"end_day"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_day", b"_end_day", "begin_day", b"begin_day", "class", b"class", "closure", b"closure", "end_day", b"end_day", "id", b"id", "modality", b"modality", "school", b"school", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_day: _TypeAlias = _typing.Literal["end_day"]  # noqa: Y015
+    _WhichOneofArgType__end_day: _TypeAlias = _typing.Literal["_end_day", b"_end_day"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_day) -> _WhichOneofReturnType__end_day | None: ...
+
+Global___Closure: _TypeAlias = Closure  # noqa: Y015
+
+@_typing.final
+class DemographicsRecorded(_message.Message):
+    """Coded attributes for finding out who is left behind. A restricted topic: only those who disaggregate listen to it.
+    An absent value was not said.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Demographics]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___Demographics] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DemographicsRecorded: _TypeAlias = DemographicsRecorded  # noqa: Y015
+
+@_typing.final
+class Demographics(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    BIRTH_DAY_FIELD_NUMBER: _builtins.int
+    SEX_FIELD_NUMBER: _builtins.int
+    AMERICAN_INDIAN_OR_ALASKA_NATIVE_FIELD_NUMBER: _builtins.int
+    ASIAN_FIELD_NUMBER: _builtins.int
+    BLACK_OR_AFRICAN_AMERICAN_FIELD_NUMBER: _builtins.int
+    NATIVE_HAWAIIAN_OR_OTHER_PACIFIC_ISLANDER_FIELD_NUMBER: _builtins.int
+    WHITE_FIELD_NUMBER: _builtins.int
+    TWO_OR_MORE_RACES_FIELD_NUMBER: _builtins.int
+    HISPANIC_OR_LATINO_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    person: _builtins.bytes
+    birth_day: _builtins.int
+    sex: _builtins.str
+    american_indian_or_alaska_native: _builtins.bool
+    asian: _builtins.bool
+    black_or_african_american: _builtins.bool
+    native_hawaiian_or_other_pacific_islander: _builtins.bool
+    white: _builtins.bool
+    two_or_more_races: _builtins.bool
+    hispanic_or_latino: _builtins.bool
+    ended: _builtins.bool
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        person: _builtins.bytes = ...,
+        birth_day: _builtins.int | None = ...,
+        sex: _builtins.str = ...,
+        american_indian_or_alaska_native: _builtins.bool | None = ...,
+        asian: _builtins.bool | None = ...,
+        black_or_african_american: _builtins.bool | None = ...,
+        native_hawaiian_or_other_pacific_islander: _builtins.bool | None = ...,
+        white: _builtins.bool | None = ...,
+        two_or_more_races: _builtins.bool | None = ...,
+        hispanic_or_latino: _builtins.bool | None = ...,
+        ended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_american_indian_or_alaska_native", b"_american_indian_or_alaska_native", "_asian", b"_asian", "_birth_day", b"_birth_day", "_black_or_african_american", b"_black_or_african_american", "_hispanic_or_latino", b"_hispanic_or_latino", "_native_hawaiian_or_other_pacific_islander", b"_native_hawaiian_or_other_pacific_islander", "_two_or_more_races", b"_two_or_more_races", "_white", b"_white", "american_indian_or_alaska_native", b"american_indian_or_alaska_native", "asian", b"asian", "birth_day", b"birth_day", "black_or_african_american", b"black_or_african_american", "hispanic_or_latino", b"hispanic_or_latino", "native_hawaiian_or_other_pacific_islander", b"native_hawaiian_or_other_pacific_islander", "two_or_more_races", b"two_or_more_races", "white", b"white"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_american_indian_or_alaska_native", b"_american_indian_or_alaska_native", "_asian", b"_asian", "_birth_day", b"_birth_day", "_black_or_african_american", b"_black_or_african_american", "_hispanic_or_latino", b"_hispanic_or_latino", "_native_hawaiian_or_other_pacific_islander", b"_native_hawaiian_or_other_pacific_islander", "_two_or_more_races", b"_two_or_more_races", "_white", b"_white", "american_indian_or_alaska_native", b"american_indian_or_alaska_native", "asian", b"asian", "birth_day", b"birth_day", "black_or_african_american", b"black_or_african_american", "ended", b"ended", "hispanic_or_latino", b"hispanic_or_latino", "id", b"id", "native_hawaiian_or_other_pacific_islander", b"native_hawaiian_or_other_pacific_islander", "person", b"person", "sex", b"sex", "two_or_more_races", b"two_or_more_races", "white", b"white"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__american_indian_or_alaska_native: _TypeAlias = _typing.Literal["american_indian_or_alaska_native"]  # noqa: Y015
+    _WhichOneofArgType__american_indian_or_alaska_native: _TypeAlias = _typing.Literal["_american_indian_or_alaska_native", b"_american_indian_or_alaska_native"]  # noqa: Y015
+    _WhichOneofReturnType__asian: _TypeAlias = _typing.Literal["asian"]  # noqa: Y015
+    _WhichOneofArgType__asian: _TypeAlias = _typing.Literal["_asian", b"_asian"]  # noqa: Y015
+    _WhichOneofReturnType__birth_day: _TypeAlias = _typing.Literal["birth_day"]  # noqa: Y015
+    _WhichOneofArgType__birth_day: _TypeAlias = _typing.Literal["_birth_day", b"_birth_day"]  # noqa: Y015
+    _WhichOneofReturnType__black_or_african_american: _TypeAlias = _typing.Literal["black_or_african_american"]  # noqa: Y015
+    _WhichOneofArgType__black_or_african_american: _TypeAlias = _typing.Literal["_black_or_african_american", b"_black_or_african_american"]  # noqa: Y015
+    _WhichOneofReturnType__hispanic_or_latino: _TypeAlias = _typing.Literal["hispanic_or_latino"]  # noqa: Y015
+    _WhichOneofArgType__hispanic_or_latino: _TypeAlias = _typing.Literal["_hispanic_or_latino", b"_hispanic_or_latino"]  # noqa: Y015
+    _WhichOneofReturnType__native_hawaiian_or_other_pacific_islander: _TypeAlias = _typing.Literal["native_hawaiian_or_other_pacific_islander"]  # noqa: Y015
+    _WhichOneofArgType__native_hawaiian_or_other_pacific_islander: _TypeAlias = _typing.Literal["_native_hawaiian_or_other_pacific_islander", b"_native_hawaiian_or_other_pacific_islander"]  # noqa: Y015
+    _WhichOneofReturnType__two_or_more_races: _TypeAlias = _typing.Literal["two_or_more_races"]  # noqa: Y015
+    _WhichOneofArgType__two_or_more_races: _TypeAlias = _typing.Literal["_two_or_more_races", b"_two_or_more_races"]  # noqa: Y015
+    _WhichOneofReturnType__white: _TypeAlias = _typing.Literal["white"]  # noqa: Y015
+    _WhichOneofArgType__white: _TypeAlias = _typing.Literal["_white", b"_white"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__american_indian_or_alaska_native) -> _WhichOneofReturnType__american_indian_or_alaska_native | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asian) -> _WhichOneofReturnType__asian | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__birth_day) -> _WhichOneofReturnType__birth_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__black_or_african_american) -> _WhichOneofReturnType__black_or_african_american | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hispanic_or_latino) -> _WhichOneofReturnType__hispanic_or_latino | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__native_hawaiian_or_other_pacific_islander) -> _WhichOneofReturnType__native_hawaiian_or_other_pacific_islander | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__two_or_more_races) -> _WhichOneofReturnType__two_or_more_races | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__white) -> _WhichOneofReturnType__white | None: ...
+
+Global___Demographics: _TypeAlias = Demographics  # noqa: Y015

@@ -1,8 +1,4 @@
-"""How the roster keeps what it knows; equal to the migrations, which a test proves. Only the store imports this.
-
-There are no foreign keys: an import checks its references a whole file at a time, before anything is merged, and a
-check for every row of a city's enrolments would be most of the merge's time.
-"""
+"""Organisations, sessions, courses, classes, people, what they are to each other, and who an identifier means."""
 
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as Uuid
 from sqlmodel import Field, SQLModel
 
+C_TEXT = Text(collation="C")
+
 
 class Base(SQLModel):
     """Tables of the roster service."""
@@ -20,25 +18,47 @@ class Base(SQLModel):
     metadata = MetaData()
 
 
-class _Row(Base):
-    """What every row of a roster file has: its status, when it ended, when its source and when we changed it."""
+class _Record(Base):
+    """What every record has.
+
+    Its identifier in the district's system, its status, when it ended; when its source says that it changed it; and the
+    revisions in which it (or a relationship of it) changed last, became active, and ended.
+    """
 
     district_id: UUID = Field(primary_key=True)
+    sourced_id: str = Field(sa_type=C_TEXT)
     status: str = Field(sa_type=Text)
     ended_on: date | None
     source_modified_at: datetime | None = Field(sa_type=DateTime(timezone=True))
-    changed_at: datetime = Field(sa_type=DateTime(timezone=True), nullable=False)
     metadata_: dict[str, Any] = Field(sa_type=JSONB, sa_column_kwargs={"name": "metadata"}, nullable=False)
+    revision: int = Field(sa_type=BigInteger)
+    since: int = Field(sa_type=BigInteger)
+    until: int | None = Field(sa_type=BigInteger)
 
 
-class _Named(_Row):
+class _Named(_Record):
+    """A record with an identity of ours, which outlives what its source calls it."""
+
     id: UUID = Field(primary_key=True)
+
+
+class Plain(_Record):
+    """A record known by its sourcedId alone."""
+
+    sourced_id: str = Field(sa_type=C_TEXT, primary_key=True)
+
+
+def indexes(table: str, *more: Index, named: bool = True) -> tuple[Index, ...]:
+    by_revision = Index(f"{table}_by_revision", "district_id", "revision")
+    unique = (Index(f"{table}_named", "district_id", "sourced_id", unique=True),) if named else ()
+    return (*more, *unique, by_revision)
 
 
 class Org(_Named, table=True):
     """A school, district, department or other organisation."""
 
     __tablename__ = "orgs"
+    __table_args__ = indexes("orgs")
 
     name: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)
@@ -53,6 +73,7 @@ class AcademicSession(_Named, table=True):
     """A school year, term, semester or grading period."""
 
     __tablename__ = "academic_sessions"
+    __table_args__ = indexes("academic_sessions")
 
     title: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)
@@ -66,6 +87,7 @@ class Course(_Named, table=True):
     """A course of study that classes teach."""
 
     __tablename__ = "courses"
+    __table_args__ = indexes("courses", Index("courses_of_org", "district_id", "org_id"))
 
     title: str = Field(sa_type=Text)
     course_code: str | None = Field(sa_type=Text)
@@ -80,7 +102,11 @@ class Class(_Named, table=True):
     """A class (section) of a school."""
 
     __tablename__ = "classes"
-    __table_args__ = (Index("classes_of_school", "district_id", "school_id", "title", "id"),)
+    __table_args__ = indexes(
+        "classes",
+        Index("classes_of_school", "district_id", "school_id", "title", "id"),
+        Index("classes_of_course", "district_id", "course_id"),
+    )
 
     title: str = Field(sa_type=Text)
     grades: list[str] = Field(sa_type=ARRAY(Text))
@@ -96,11 +122,14 @@ class Class(_Named, table=True):
 
 
 class Person(_Named, table=True):
-    """A user of the source: student, teacher, guardian. `is_student`: has that role, or is enrolled as one."""
+    """A user of the source: student, teacher, guardian. `is_student`: has that role, or is enrolled as one; so for
+    `is_teacher`."""
 
     __tablename__ = "people"
+    __table_args__ = indexes("people")
 
     is_student: bool
+    is_teacher: bool
     enabled: bool
     username: str | None = Field(sa_type=Text)
     user_ids: list[str] = Field(sa_type=ARRAY(Text))
@@ -121,11 +150,11 @@ class Person(_Named, table=True):
     primary_org_id: UUID | None
 
 
-class Role(_Named, table=True):
+class Role(Plain, table=True):
     """What a person is in an organisation, and from when to when (the end is exclusive)."""
 
     __tablename__ = "roles"
-    __table_args__ = (Index("roles_of_person", "district_id", "person_id"),)
+    __table_args__ = indexes("roles", Index("roles_of_person", "district_id", "person_id"), named=False)
 
     person_id: UUID
     org_id: UUID
@@ -135,13 +164,15 @@ class Role(_Named, table=True):
     end_on: date | None
 
 
-class Enrollment(_Named, table=True):
+class Enrollment(Plain, table=True):
     """A person in a class, and from when to when (the end is exclusive)."""
 
     __tablename__ = "enrollments"
-    __table_args__ = (
+    __table_args__ = indexes(
+        "enrollments",
         Index("enrollments_of_class", "district_id", "class_id"),
         Index("enrollments_of_person", "district_id", "person_id"),
+        named=False,
     )
 
     person_id: UUID
@@ -153,10 +184,11 @@ class Enrollment(_Named, table=True):
     end_on: date | None
 
 
-class Demographics(_Row, table=True):
+class Demographics(_Record, table=True):
     """What is known of a person for finding out who is left behind; a table of its own, with a scope of its own."""
 
     __tablename__ = "demographics"
+    __table_args__ = indexes("demographics")
 
     person_id: UUID = Field(primary_key=True)
     birth_on: date | None
@@ -172,6 +204,56 @@ class Demographics(_Row, table=True):
     birth_state: str | None = Field(sa_type=Text)
     birth_city: str | None = Field(sa_type=Text)
     residence_status: str | None = Field(sa_type=Text)
+
+
+class _Held(Base):
+    """How a record was until it was replaced by a correction: for answers about a day gone by."""
+
+    district_id: UUID = Field(primary_key=True)
+    sourced_id: str = Field(sa_type=C_TEXT, primary_key=True)
+    begin_on: date | None
+    end_on: date | None
+    replaced_on: date
+    replaced_in: int = Field(sa_type=BigInteger, primary_key=True)
+    person_id: UUID
+
+
+class RoleHeld(_Held, table=True):
+    """A role as it was."""
+
+    __tablename__ = "roles_history"
+    __table_args__ = (Index("roles_history_of_person", "district_id", "person_id"),)
+
+    org_id: UUID
+    role: str = Field(sa_type=Text)
+    role_type: str = Field(sa_type=Text)
+
+
+class EnrollmentHeld(_Held, table=True):
+    """An enrolment as it was."""
+
+    __tablename__ = "enrollments_history"
+    __table_args__ = (Index("enrollments_history_of_person", "district_id", "person_id"),)
+
+    class_id: UUID
+    school_id: UUID
+    role: str = Field(sa_type=Text)
+    is_primary: bool | None
+
+
+class Revision(Base, table=True):
+    """What changed together, and when: the time is OneRoster's dateLastModified."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        Index("revisions_in_time", "district_id", "at"),
+        Index("revisions_of_import", "district_id", "import_id", postgresql_where=text("import_id IS NOT NULL")),
+    )
+
+    district_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_type=BigInteger, primary_key=True)
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+    import_id: UUID | None
 
 
 class CrosswalkEntry(Base, table=True):
