@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.cli.demo.answers import Answers
+from deploy.cli.demo.attendance import ATTENDANCE_HEADER, CLOSURES_HEADER, attendance, closures
 from deploy.cli.demo.bank import document, make_bank
 from deploy.cli.demo.framework import package
 from deploy.cli.demo.people import schools, sections, subdistricts
@@ -29,6 +30,8 @@ class DemoFiles:
     answers: Path
     programme: Path
     willingness: Path
+    attendance: Path
+    closures: Path
 
 
 def write_demo(
@@ -48,6 +51,8 @@ def write_demo(
         answers=out / f"answers.{answers_format.value}",
         programme=out / "programme.toml",
         willingness=out / "willingness.csv",
+        attendance=out / "attendance.csv",
+        closures=out / "closures.csv",
     )
     bank = make_bank(seed)
     _write_json(files.framework, package())
@@ -60,8 +65,12 @@ def write_demo(
         RosterWriter(files.roster, seed) as roster,
         writer(answers_format, files.answers, bank) as sheets,
         files.willingness.open("wb") as said,
+        files.attendance.open("wb") as there,
+        files.closures.open("wb") as closed,
     ):
         said.write(HEADER)
+        there.write(ATTENDANCE_HEADER)
+        closed.write(CLOSURES_HEADER)
         for part in subdistricts(students, seed):
             roster.subdistrict(part)
         for school in everywhere:
@@ -70,6 +79,8 @@ def write_demo(
             for block in answers.school(school, everyone):
                 sheets.write(block)
             said.writelines(willingness(school, everyone, seed))
+            there.writelines(attendance(school, everyone, seed))
+            closed.writelines(closures(school, everyone))
             done += school.size
             if progress:
                 progress(done, students)

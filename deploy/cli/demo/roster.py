@@ -3,7 +3,7 @@
 import csv
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
+from deploy.cli.demo import gradebook, resources
 from deploy.cli.demo.framework import SUBJECTS
+from deploy.cli.demo.gradebook import Row
 from deploy.cli.demo.names import FAMILY, GIVEN
 from deploy.cli.demo.people import (
     CITY_STUDENTS,
@@ -39,6 +41,8 @@ _HEADERS = {
     "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
     "nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces hispanicOrLatinoEthnicity "
     "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus",
+    **gradebook.HEADERS,
+    **resources.HEADERS,
 }
 _FILES = (
     "academicSessions categories classes classResources courses courseResources demographics enrollments "
@@ -86,23 +90,34 @@ class RosterWriter:
     def _row(self, name: str, sourced_id: str, *values: object) -> None:
         self._writers[name]((sourced_id, "", "", *values))
 
+    def _rows(self, rows: Iterable[Row]) -> None:
+        for name, sourced_id, values in rows:
+            self._row(name, sourced_id, *values)
+
     def _district(self) -> None:
         self._row("academicSessions", _YEAR, "2026-27", "schoolYear", _BEGINS, "2027-06-19", "", "2027")
-        self._row("academicSessions", "SEM-2026-1", "Fall", "semester", _BEGINS, "2027-01-30", _YEAR, "2027")
-        self._row("academicSessions", "SEM-2026-2", "Spring", "semester", "2027-01-30", "2027-06-19", _YEAR, "2027")
+        self._row("academicSessions", "SEM-2026-1", "Fall", "term", _BEGINS, "2027-01-30", _YEAR, "2027")
+        self._row("academicSessions", "SEM-2026-2", "Spring", "term", "2027-01-30", "2027-06-19", _YEAR, "2027")
         self._row("orgs", DISTRICT, "Demonstration District", "district", "0000001", "", "district", "", "")
+        courses: dict[str, str] = {}
         for grade in range(3, 9):
             for subject in _taught(grade):
                 course, title = f"CRS-{subject}{grade}", _TAUGHT[subject]
                 about = ("" if subject == "H" else title, _SUBJECT_CODES[subject])
                 self._row("courses", course, _YEAR, f"{title} {grade}", course, f"{grade:02d}", DISTRICT, *about)
+                courses[course] = f"{title} {grade}"
+        self._rows(gradebook.shared())
+        self._rows(resources.shared(courses))
         self._adult("A0001", "Robin", "Rivera", "districtAdministrator", DISTRICT)
 
     def _adult(self, sourced_id: str, given: str, family: str, role: str, org: str, children: str = "") -> None:
-        login = f"{given}.{family}.{sourced_id}".lower()
+        login, account = f"{given}.{family}.{sourced_id}".lower(), ""
+        if role == "teacher":
+            account = resources.profile(sourced_id)
+            self._rows(resources.of_teacher(sourced_id, org, login))
         person = ("true", login, "", given, family, "", sourced_id, f"{login}@trellis.example", "", "", children)
         self._row("users", sourced_id, *person, "", "", "", "", "", "", "", org, "")
-        self._row("roles", f"ROL-{sourced_id}", sourced_id, "primary", role, _BEGINS, "", org, "")
+        self._row("roles", f"ROL-{sourced_id}", sourced_id, "primary", role, _BEGINS, "", org, account)
 
     def subdistrict(self, part: Subdistrict) -> None:
         """Write a part of the district."""
@@ -112,6 +127,7 @@ class RosterWriter:
     def school(self, school: School, sections: list[Section]) -> None:
         """Write one school and everyone in it."""
         rng = np.random.default_rng([self._seed, 4, school.number])
+        given = np.random.default_rng([self._seed, 8, school.number])
         where = (school.sector, f"{school.latitude:.5f}", f"{school.longitude:.5f}")
         self._row("orgs", school.sourced_id, school.name, "school", f"{school.number + 1:07d}", school.parent, *where)
         self._adult(f"P{school.number + 1:04d}", *self._name(rng), "principal", school.sourced_id)
@@ -124,6 +140,7 @@ class RosterWriter:
                     teachers[post] = self._teacher(rng, school, len(teachers))
                 classes.append(section.class_id(subject))
                 self._class(section, subject, teachers[post])
+            self._rows(gradebook.results(given, section))
             for student in section.students:
                 self._student(section, student)
         self._further_teachers(rng, school, len(teachers), classes)
@@ -154,6 +171,8 @@ class RosterWriter:
             *(room, school.sourced_id, _TERMS),
             *("" if subject == "H" else title, _SUBJECT_CODES[subject], _PERIODS[subject]),
         )
+        self._rows(gradebook.of_class(section, subject, title))
+        self._rows(resources.of_class(own, course, f"{title} {grade}"))
         begins = (_BEGINS, "")
         self._row("enrollments", f"E-{own}", own, school.sourced_id, teacher, "teacher", "true", *begins)
         for student in section.students:
@@ -176,13 +195,14 @@ class RosterWriter:
             "",
             "",
         )
-        self._row("users", own, *person, agents, grade, "", "", "", "", "", "", org, "")
-        self._row("roles", f"ROL-{own}", own, "primary", "student", _BEGINS, "", org, "")
+        self._row("users", own, *person, agents, grade, "", _state_id(own), "", "", "", "", org, "")
+        self._row("roles", f"ROL-{own}", own, "primary", "student", _BEGINS, "", org, resources.profile(own))
+        self._rows(resources.of_student(section, own, login))
         races = ["true" if n == student.race else "false" for n in range(6)]
         hispanic = "true" if student.hispanic else "false"
         self._row("demographics", own, student.born.isoformat(), student.sex, *races, hispanic, "", "", "", "")
-        for guardian, given in student.guardians:
-            self._adult(guardian, given, student.family_name, "guardian", org, own)
+        for number, (guardian, given) in enumerate(student.guardians):
+            self._adult(guardian, given, student.family_name, "guardian" if number else "parent", org, own)
 
     def pack(self) -> None:
         """Put the files into the zip, times fixed."""
@@ -206,6 +226,11 @@ class RosterWriter:
 def _taught(grade: int) -> tuple[str, ...]:
     """What a section of this grade has classes in, those that are tested first."""
     return ("M", "R", "H", "S") if grade >= _SCIENCE_FROM else ("M", "R", "H")
+
+
+def _state_id(student: str) -> str:
+    """What the state calls a student: ten digits."""
+    return str(7_000_000_000 + int(student.removeprefix("S")) * 13)
 
 
 def _post(grade: int, subject: str, order: int) -> tuple[str, int]:

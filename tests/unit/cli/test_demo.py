@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import astuple, fields
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -37,10 +38,7 @@ def answers(files: DemoFiles) -> Iterator[dict[str, str]]:
 
 
 def digests(files: DemoFiles) -> list[str]:
-    return [
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (files.roster, files.framework, files.forms, files.answers, files.programme, files.willingness)
-    ]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in astuple(files)]
 
 
 def test_the_same_students_and_seed_give_the_same_bytes(demo: DemoFiles, tmp_path: Path) -> None:
@@ -52,8 +50,9 @@ def test_the_same_students_and_seed_give_the_same_bytes(demo: DemoFiles, tmp_pat
 def test_another_seed_gives_other_people_but_the_same_framework_and_programme(demo: DemoFiles, tmp_path: Path) -> None:
     other = write_demo(tmp_path, students=900, seed=8)
 
-    same = [a == b for a, b in zip(digests(other), digests(demo), strict=True)]
-    assert same == [False, True, False, False, True, False]
+    names = [field.name for field in fields(demo)]
+    pairs = zip(names, digests(other), digests(demo), strict=True)
+    assert {name for name, a, b in pairs if a == b} == {"framework", "programme", "closures"}
 
 
 @pytest.mark.parametrize("students", [1, 2, 30, 299, 1234])
