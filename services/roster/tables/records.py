@@ -257,7 +257,10 @@ class Revision(Base, table=True):
 
 
 class CrosswalkEntry(Base, table=True):
-    """Which of our rows an identifier of another system means, and since when. `end_on` is empty while it holds."""
+    """Which of our rows an identifier of another system means, and since when. `end_on` is empty while it holds.
+
+    `absorbed_id`: whom it meant until that person was merged into another.
+    """
 
     __tablename__ = "crosswalk"
     __table_args__ = (
@@ -274,6 +277,7 @@ class CrosswalkEntry(Base, table=True):
     begin_on: date = Field(primary_key=True)
     type: str = Field(sa_type=Text)
     end_on: date | None
+    absorbed_id: UUID | None
 
 
 class Placement(Base, table=True):
