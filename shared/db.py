@@ -15,7 +15,8 @@ import asyncpg
 from google.protobuf.message import Message
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
@@ -280,23 +281,30 @@ class Database:
         self.dsn = dsn
         self.name = name
         self.pool_size = pool_size
-        self._engine = create_async_engine(
-            dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            pool_pre_ping=False,
+        self._engine = self._made(300, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False)
+        self._long = self._made(None, poolclass=NullPool)
+
+    def _made(self, statement_seconds: float | None, **how: Any) -> AsyncEngine:
+        return create_async_engine(
+            self.dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
             isolation_level="AUTOCOMMIT",  # it begins nothing by itself: `Transaction` does, in one round trip
             connect_args={
-                "command_timeout": 300,
-                "server_settings": {**_SESSION, "application_name": f"trellis-{name}"},
+                "command_timeout": statement_seconds,
+                "server_settings": {**_SESSION, "application_name": f"trellis-{self.name}"},
             },
+            **how,
         )
 
     @asynccontextmanager
     async def transaction(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:
         """Read and write on the caller's behalf; commits once, when the block ends."""
         async with self._begin(caller, cause, read_only=False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def alone(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:
+        """The same on a connection of its own, for bulk: its statements may take as long as they need."""
+        async with self._begin(caller, cause, read_only=False, engine=self._long) as tx:
             yield tx
 
     @asynccontextmanager
@@ -312,9 +320,11 @@ class Database:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, caller: Caller, cause: str | None, *, read_only: bool) -> AsyncIterator[Transaction]:
+    async def _begin(
+        self, caller: Caller, cause: str | None, *, read_only: bool, engine: AsyncEngine | None = None
+    ) -> AsyncIterator[Transaction]:
         with telemetry.span(f"{self.name} transaction"), _said_truly():
-            async with self._engine.connect() as connection:
+            async with (engine or self._engine).connect() as connection:
                 pooled = await connection.get_raw_connection()
                 tx = Transaction(connection, pooled.driver_connection, self.name)
                 try:
@@ -335,3 +345,4 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+        await self._long.dispose()

@@ -1,25 +1,24 @@
-"""One import: its bytes, what was found in it, and how far it is."""
+"""One import at work: its bytes, what was found in it, and how far it is."""
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 from uuid import UUID
 
 import psutil
-from pydantic import BaseModel
 
 from shared.auth import Caller
 from shared.db import Database, Transaction
-from shared.errors import NotFound
+from shared.imports.findings import Notes, Sort
 
 _SPOOL = "trellis-import-"
-_MOST_FINDINGS = 1_000
 
 
 def _sweep_spools() -> None:
@@ -28,21 +27,6 @@ def _sweep_spools() -> None:
         owner = folder.name.removeprefix(_SPOOL).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-class NoSuchImport(NotFound):
-    """There is no such import."""
-
-
-class Finding(BaseModel):
-    """Something in a file that broke a rule: a problem, or a repair that was made."""
-
-    file: str
-    line: int | None
-    column: str | None
-    value: str | None
-    rule: str
-    remedy: str
 
 
 @dataclass(slots=True)
@@ -55,24 +39,13 @@ class Counts:
     refused: int = 0
 
 
-class Report(BaseModel):
-    """How far an import is, and what it found. `problems` and `repairs` are the first ones; the counts are whole."""
-
-    id: UUID
-    kind: str
-    state: str
-    done: int
-    total: int | None
-    counts: dict[str, int]
-    problem_count: int
-    repair_count: int
-    problems: list[Finding]
-    repairs: list[Finding]
-
-
 @dataclass(slots=True)
 class Job:
-    """One import at work: its bytes (`size` of them), its findings, its counts."""
+    """One import at work: its bytes (`size` of them), its findings, its counts.
+
+    `options`: what the sender asked for besides keep_good. `approved`: a person has seen why it was held, and wants it.
+    `summary`: kept with the report as JSON.
+    """
 
     id: UUID
     kind: str
@@ -80,13 +53,17 @@ class Job:
     keep_good: bool
     database: Database
     size: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
+    approved: bool = False
     counts: Counts = field(default_factory=Counts)
+    summary: dict[str, Any] = field(default_factory=dict)
     problems: int = 0
     repairs: int = 0
+    holds: int = 0
     done: int = 0
     total: int | None = None
-    _found: list[tuple[int, bool, Finding]] = field(default_factory=list)
-    _noted: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
+    state: str = "validating"
+    _notes: Notes = field(default_factory=Notes)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -118,13 +95,17 @@ class Job:
                     await asyncio.to_thread(file.write, piece)
             yield path
 
+    def is_on(self, option: str) -> bool:
+        """Whether an option that is on or off is on."""
+        return self.options.get(option) == "true"
+
     def problem(
         self, *, file: str, line: int | None = None, column: str | None = None, value: str | None = None,
         rule: str, remedy: str, count: int = 1,
     ) -> None:  # fmt: skip
         """A rule is broken, here. `count` when it stands for several of the same kind."""
         self.problems += count
-        self._note(False, file, line, column, value, rule, remedy)
+        self._notes.add(Sort.PROBLEM, file, line, column, value, rule, remedy)
 
     def repair(
         self, *, file: str, line: int | None = None, column: str | None = None, value: str | None = None,
@@ -132,86 +113,73 @@ class Job:
     ) -> None:  # fmt: skip
         """A rule was broken and the meaning was plain: what was done about it is the remedy."""
         self.repairs += count
-        self._note(True, file, line, column, value, rule, remedy)
+        self._notes.add(Sort.REPAIR, file, line, column, value, rule, remedy)
+
+    def hold(
+        self, *, file: str, line: int | None = None, column: str | None = None, value: str | None = None,
+        rule: str, remedy: str, count: int = 1,
+    ) -> None:  # fmt: skip
+        """The file may be as it should be, or an accident: a person is asked, and the remedy says what."""
+        self.holds += count
+        self._notes.add(Sort.HOLD, file, line, column, value, rule, remedy)
 
     def refuse_whole(self) -> None:
         """The file as a whole cannot be understood or trusted: not even `keep_good` merges anything of it."""
         self.keep_good = False
 
     def progress(self, done: int, total: int | None) -> None:
+        """How far the work is, for whoever watches; saved now and then by another connection."""
         self.done, self.total = done, total
 
-    def _note(
-        self, repaired: bool, file: str, line: int | None, column: str | None, value: str | None, rule: str, remedy: str
-    ) -> None:
-        # Problems and repairs have room of their own: a file full of repairs must not hide its problems.
-        if self._noted[repaired] < _MOST_FINDINGS:
-            self._noted[repaired] += 1
-            shown = None if value is None else value[:200]
-            found = Finding(file=file, line=line, column=column, value=shown, rule=rule, remedy=remedy)
-            self._found.append((len(self._found), repaired, found))
+    def merging(self) -> None:
+        """Everything is checked; from here on it is merged. For whoever watches a whole import."""
+        self.state = "merging"
+
+    def begin_again(self) -> None:
+        """Forget what an earlier attempt counted and found."""
+        self.counts, self._notes, self.summary = Counts(), Notes(), {}
+        self.problems = self.repairs = self.holds = 0
+        self.state = "validating"
 
     async def save(self, tx: Transaction, state: str, *, cursor: int | None = None) -> None:
-        """Keep state, counts and progress, in this transaction."""
+        """Keep state, counts, summary and progress, in this transaction."""
         c = self.counts
         await tx.run(
             """
             UPDATE imports SET state = $2, cursor = COALESCE($3, cursor), done = $4, total = $5, added = $6,
-                changed = $7, unchanged = $8, refused = $9, problems = $10, repairs = $11, updated_at = now()
+                changed = $7, unchanged = $8, refused = $9, problems = $10, repairs = $11, holds = $12,
+                summary = $13::jsonb, updated_at = now(),
+                applied_at = CASE WHEN $2 = 'applied' THEN COALESCE(applied_at, now()) END
             WHERE id = $1
             """,
             self.id, state, cursor, self.done, self.total, c.added, c.changed, c.unchanged, c.refused,
-            self.problems, self.repairs,
+            self.problems, self.repairs, self.holds, json.dumps(self.summary, ensure_ascii=False),
+        )  # fmt: skip
+
+    async def show_progress(self, tx: Transaction) -> None:
+        """Keep how far the work is, while it goes on."""
+        await tx.run(
+            """
+            UPDATE imports SET state = $2, done = $3, total = $4, problems = $5, repairs = $6, updated_at = now()
+            WHERE id = $1
+            """,
+            self.id, self.state, self.done, self.total, self.problems, self.repairs,
         )  # fmt: skip
 
     async def save_findings(self, tx: Transaction) -> None:
-        """Replace the findings by these: the first thousand problems and the first thousand repairs."""
+        """Replace the findings by these: the first ten thousand of each sort."""
         await tx.run("DELETE FROM import_findings WHERE import_id = $1", self.id)
         await tx.run_many(
             """
             INSERT INTO import_findings
-                (import_id, number, district_id, repaired, file, line, "column", value, rule, remedy)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                (import_id, number, district_id, repaired, held, file, line, "column", value, rule, remedy)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             """,
             [
-                (self.id, number, self.caller.district, repaired, f.file, f.line, f.column, f.value, f.rule, f.remedy)
-                for number, repaired, f in self._found
+                (
+                    self.id, number, self.caller.district, sort is Sort.REPAIR, sort is Sort.HOLD,
+                    f.file, f.line, f.column, f.value, f.rule, f.remedy,
+                )
+                for number, (sort, f) in enumerate(self._notes.kept)
             ],
-        )
-
-
-class Importer(Protocol):
-    """What a service knows about one kind of file."""
-
-    kind: str
-
-    async def validate(self, job: Job) -> None:
-        """Read the upload, stage what is valid, note what is not. Runs again from the start after a kill."""
-
-    async def merge(self, job: Job, tx: Transaction, cursor: int) -> int | None:
-        """Merge one chunk; the next cursor, or None when everything is merged. Announcements ride in `tx`."""
-
-    async def clear(self, tx: Transaction, import_id: UUID) -> None:
-        """Empty this import's stages."""
-
-
-async def report_of(tx: Transaction, import_id: UUID) -> Report:
-    """An import as its district sees it."""
-    row = await tx.fetchrow("SELECT * FROM imports WHERE id = $1", import_id)
-    if row is None:
-        raise NoSuchImport
-    found = await tx.fetch("SELECT * FROM import_findings WHERE import_id = $1 ORDER BY number", import_id)
-    findings: tuple[list[Finding], list[Finding]] = ([], [])
-    for one in found:
-        findings[one["repaired"]].append(
-            Finding(
-                file=one["file"], line=one["line"], column=one["column"], value=one["value"], rule=one["rule"],
-                remedy=one["remedy"],
-            )
         )  # fmt: skip
-    return Report(
-        id=row["id"], kind=row["kind"], state=row["state"], done=row["done"], total=row["total"],
-        counts={name: row[name] for name in ("added", "changed", "unchanged", "refused")},
-        problem_count=row["problems"], repair_count=row["repairs"],
-        problems=findings[0], repairs=findings[1],
-    )  # fmt: skip

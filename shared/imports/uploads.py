@@ -1,8 +1,10 @@
 """Bytes in: an upload is durable, piece by piece, before anyone is told so."""
 
 import hashlib
+import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,7 +19,7 @@ _KEPT_EVERY_SECONDS = 20.0  # a slow upload is kept in smaller pieces, long befo
 
 
 class SameKeyOtherFile(Invalid):
-    """This Idempotency-Key was used with another file; use a new key for a new file."""
+    """This Idempotency-Key was used with another file, or other options; use a new key for a new file."""
 
 
 class StillReceiving(Conflict):
@@ -32,15 +34,18 @@ class EmptyFile(Invalid):
     """The body is empty; send the file as the body of the request."""
 
 
-async def stage(
-    database: Database,
-    caller: Caller,
-    kind: str,
-    body: AsyncIterator[bytes],
-    keep_good: bool,
-    idempotency_key: str | None,
-) -> UUID:
-    """Stage a body durably; the import's id, the same one for the same Idempotency-Key and file.
+@dataclass(frozen=True, slots=True)
+class How:
+    """What kind of file it is, and how it is to be taken."""
+
+    kind: str
+    keep_good: bool
+    idempotency_key: str | None
+    options: Mapping[str, str]
+
+
+async def stage(database: Database, caller: Caller, body: AsyncIterator[bytes], how: How) -> UUID:
+    """Stage a body durably; the import's id, the same one for the same Idempotency-Key, file and options.
 
     A body of one piece is all there in one transaction; a longer one is kept piece by piece.
     """
@@ -51,12 +56,12 @@ async def stage(
         raise EmptyFile
     is_small = len(begin) == 1
     async with database.transaction(caller) as tx:
-        made = await _begin(tx, import_id, kind, keep_good, idempotency_key)
+        made = await _begin(tx, import_id, how)
         if made and is_small:
             await _keep(tx, import_id, 0, begin[0])
             await _complete(tx, import_id, hashlib.sha256(begin[0]).digest(), len(begin[0]))
     if not made:
-        return await _again(database, caller, kind, begin, pieces, str(idempotency_key))
+        return await _again(database, caller, how, begin, pieces)
     if not is_small:
         try:
             await _receive(database, caller, import_id, begin, pieces)
@@ -68,20 +73,21 @@ async def stage(
     return import_id
 
 
-async def _begin(tx: Transaction, import_id: UUID, kind: str, keep_good: bool, idempotency_key: str | None) -> bool:
+async def _begin(tx: Transaction, import_id: UUID, how: How) -> bool:
     """Write the import down; False when this Idempotency-Key has one already."""
     made = await tx.fetchval(
         """
-        INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent)
-        VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+        INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent, options)
+        VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7, $8::jsonb) ON CONFLICT DO NOTHING RETURNING id
         """,
-        import_id, tx.caller.district, kind, tx.caller.subject, keep_good, idempotency_key, telemetry.traceparent(),
+        import_id, tx.caller.district, how.kind, tx.caller.subject, how.keep_good, how.idempotency_key,
+        telemetry.traceparent(), json.dumps(how.options),
     )  # fmt: skip
     if made is None:
         return False
     await tx.run(
         "INSERT INTO stage.queue (import_id, district_id, kind) VALUES ($1, $2, $3)",
-        import_id, tx.caller.district, kind,
+        import_id, tx.caller.district, how.kind,
     )  # fmt: skip
     return True
 
@@ -117,24 +123,20 @@ async def _receive(
 
 
 async def _again(
-    database: Database,
-    caller: Caller,
-    kind: str,
-    begin: Sequence[bytes],
-    rest: AsyncIterator[bytes],
-    idempotency_key: str,
+    database: Database, caller: Caller, how: How, begin: Sequence[bytes], rest: AsyncIterator[bytes]
 ) -> UUID:
     """The key is known: the same file gets the same answer, another file is refused."""
     async with database.reading(caller) as tx:
         row = await tx.fetchrow(
-            "SELECT id, digest FROM imports WHERE kind = $1 AND idempotency_key = $2", kind, idempotency_key
-        )
+            "SELECT id, digest, options = $3::jsonb AS is_same FROM imports WHERE kind = $1 AND idempotency_key = $2",
+            how.kind, how.idempotency_key, json.dumps(how.options),
+        )  # fmt: skip
     if row is None or row["digest"] is None:
         raise StillReceiving
     digest = hashlib.sha256()
     async for piece in _chained(begin, rest):
         digest.update(piece)
-    if digest.digest() != row["digest"]:
+    if digest.digest() != row["digest"] or not row["is_same"]:
         raise SameKeyOtherFile
     found: UUID = row["id"]
     return found

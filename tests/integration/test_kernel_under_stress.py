@@ -128,7 +128,7 @@ class TestImports:
         import_id = await imports.stage(CALLER, "whole", body_of("one\n"), False, None)
 
         importer.cleared.clear()
-        await imports._attempt(import_id, DISTRICT)
+        await imports._worker._attempt(import_id, DISTRICT)
 
         assert (await report(database, import_id)).state == "failed"
         assert importer.cleared == [import_id, import_id]  # before validating, and after it failed
@@ -147,10 +147,10 @@ class TestImports:
         import_id = await imports.stage(CALLER, "whole", body_of("one\n"), False, None)
         for _ in range(2):
             with pytest.raises(ProcessDied):
-                await imports._attempt(import_id, DISTRICT)
+                await imports._worker._attempt(import_id, DISTRICT)
             assert (await report(database, import_id)).state == "validating"
 
-        await imports._attempt(import_id, DISTRICT)
+        await imports._worker._attempt(import_id, DISTRICT)
 
         assert (await report(database, import_id)).state == "failed"
         assert await count(database, "stage.queue") == 0

@@ -1,0 +1,180 @@
+"""What a district is told of its imports."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel
+
+from shared.db import Transaction
+from shared.errors import NotFound
+from shared.imports.findings import Finding, Sort
+
+SHOWN = 1_000
+"""Findings of each sort in a report; all that are kept are in its pages and its table."""
+_ROWS_AT_ONCE = 2_000
+_VERDICTS = {
+    "applied": "accepted", "undoing": "accepted", "undone": "accepted", "refused": "refused", "expired": "refused",
+    "held": "held", "reported": "reported", "failed": "failed",
+}  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SORTED = "CASE WHEN held THEN 'hold' WHEN repaired THEN 'repair' ELSE 'problem' END"
+_COLUMNS = ("file", "line", "column", "value", "rule", "remedy")
+
+
+class NoSuchImport(NotFound):
+    """There is no such import."""
+
+
+class Brief(BaseModel):
+    """How far an import is, in a list. `verdict`, when it is over: accepted, refused, held, reported, failed."""
+
+    id: UUID
+    kind: str
+    state: str
+    verdict: str | None
+    done: int
+    total: int | None
+    counts: dict[str, int]
+    problem_count: int
+    repair_count: int
+    hold_count: int
+    options: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    applied_at: datetime | None
+    kept_until: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
+    rejected_by: str | None
+    rejected_at: datetime | None
+    undone_by: str | None
+    undone_at: datetime | None
+
+
+class Report(Brief):
+    """How far an import is, and what it found. The lists hold the first findings; the counts are whole."""
+
+    problems: list[Finding]
+    repairs: list[Finding]
+    holds: list[Finding]
+    summary: dict[str, Any]
+
+
+class Found(BaseModel):
+    """A finding in a page: its place in the report, and what it does to the import."""
+
+    number: int
+    sort: Sort
+    finding: Finding
+
+
+class FindingsPage(BaseModel):
+    """Findings in their order."""
+
+    items: list[Found]
+    has_next: bool
+
+
+async def report_of(tx: Transaction, import_id: UUID) -> Report:
+    """An import as its district sees it."""
+    row = await _row(tx, import_id)
+    found = await tx.fetch(
+        f"""
+        SELECT * FROM (
+            SELECT *, {_SORTED} AS sort, row_number() OVER (PARTITION BY repaired, held ORDER BY number) AS nth
+            FROM import_findings WHERE import_id = $1
+        ) AS f WHERE nth <= $2 ORDER BY number
+        """,  # noqa: S608  # a constant
+        import_id, SHOWN,
+    )  # fmt: skip
+    by_sort: dict[str, list[Finding]] = {sort: [] for sort in Sort}
+    for one in found:
+        by_sort[one["sort"]].append(_finding(one))
+    return Report(
+        **_brief(row).model_dump(),
+        problems=by_sort[Sort.PROBLEM], repairs=by_sort[Sort.REPAIR], holds=by_sort[Sort.HOLD],
+        summary=row["summary"],
+    )  # fmt: skip
+
+
+async def recent(
+    tx: Transaction, kinds: list[str], *, first: int, before: UUID | None = None, state: str | None = None
+) -> list[Brief]:
+    """The imports of the district that came last, newest first; those before `before`, of one state."""
+    rows = await tx.fetch(
+        """
+        SELECT * FROM imports
+        WHERE district_id = $1 AND kind = ANY ($2) AND ($3::uuid IS NULL OR id < $3)
+          AND ($4::text IS NULL OR state = $4) AND state <> 'receiving'
+        ORDER BY id DESC LIMIT $5
+        """,
+        tx.caller.district, kinds, before, state, first,
+    )  # fmt: skip
+    return [_brief(row) for row in rows]
+
+
+async def findings_page(
+    tx: Transaction, import_id: UUID, *, sort: Sort | None, first: int, after: int | None
+) -> FindingsPage:
+    """So many findings, of one sort or of all, behind the place `after`."""
+    await _row(tx, import_id)
+    rows = await tx.fetch(
+        f"""
+        SELECT *, {_SORTED} AS sort FROM import_findings
+        WHERE import_id = $1 AND number > $2 AND ($3::text IS NULL OR {_SORTED} = $3) ORDER BY number LIMIT $4
+        """,  # noqa: S608  # a constant
+        import_id, -1 if after is None else after, sort, first + 1,
+    )  # fmt: skip
+    items = [Found(number=row["number"], sort=row["sort"], finding=_finding(row)) for row in rows[:first]]
+    return FindingsPage(items=items, has_next=len(rows) > first)
+
+
+async def findings_table(tx: Transaction, import_id: UUID) -> AsyncIterator[bytes]:
+    """All kept findings as CSV. A cell that a spreadsheet would compute begins with an apostrophe."""
+    await _row(tx, import_id)
+    yield ",".join(("sort", *_COLUMNS)).encode() + b"\r\n"
+    after: int | None = None
+    while True:
+        page = await findings_page(tx, import_id, sort=None, first=_ROWS_AT_ONCE, after=after)
+        out = io.StringIO()
+        writer = csv.writer(out)
+        for one in page.items:
+            cells = one.finding.model_dump()
+            writer.writerow([one.sort.value, *(_cell(cells[name]) for name in _COLUMNS)])
+        yield out.getvalue().encode()
+        if not page.has_next:
+            return
+        after = page.items[-1].number
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+async def _row(tx: Transaction, import_id: UUID) -> asyncpg.Record:
+    row = await tx.fetchrow("SELECT * FROM imports WHERE id = $1", import_id)
+    if row is None:
+        raise NoSuchImport
+    return row
+
+
+def _brief(row: asyncpg.Record) -> Brief:
+    return Brief(
+        id=row["id"], kind=row["kind"], state=row["state"], verdict=_VERDICTS.get(row["state"]), done=row["done"],
+        total=row["total"], counts={name: row[name] for name in ("added", "changed", "unchanged", "refused")},
+        problem_count=row["problems"], repair_count=row["repairs"], hold_count=row["holds"],
+        options=row["options"], created_at=row["created_at"], updated_at=row["updated_at"],
+        applied_at=row["applied_at"], kept_until=row["kept_until"], approved_by=row["approved_by"],
+        approved_at=row["approved_at"], rejected_by=row["rejected_by"], rejected_at=row["rejected_at"],
+        undone_by=row["undone_by"], undone_at=row["undone_at"],
+    )  # fmt: skip
+
+
+def _finding(row: asyncpg.Record) -> Finding:
+    return Finding(**{name: row[name] for name in _COLUMNS})
