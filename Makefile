@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching studies study check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching bench-roster studies study check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -75,7 +75,8 @@ bench: setup-dev ## Run every bench at its full size and write the figures into 
 	$(MAKE) -s bench-irt | tee build/irt.jsonl
 	if [ -d "$(or $(DATA),../shared/data/kt)" ]; then $(MAKE) -s bench-trace | tee build/trace.jsonl; fi
 	$(MAKE) -s bench-matching | tee build/matching.jsonl
-	for one in pipeline submission class-page memory irt trace matching; do \
+	$(MAKE) -s bench-roster | tee build/roster.jsonl
+	for one in pipeline submission class-page memory irt trace matching roster; do \
 	  if [ -e build/$$one.jsonl ]; then $(BIN)/python -m tests.bench.report $$one build/$$one.jsonl || exit 1; fi; done
 
 bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded" PROFILE=)
@@ -100,6 +101,9 @@ bench-trace: setup-dev $(VENV)-pybkt/.done ## Measure knowledge tracing against 
 
 bench-matching: setup-dev $(VENV)-peers/.done ## Measure matching against HiGHS alone and OR-tools (SEEDS=)
 	$(BIN)/python -m tests.bench.matching --peers $(VENV)-peers/bin/python --seeds $(or $(SEEDS),10)
+
+bench-roster: setup-dev ## Measure a city's roster: first import, again, a delta, beside plain COPY (STUDENTS= MODE=)
+	$(BIN)/python -m tests.bench.roster --students $(or $(STUDENTS),1100000) $(if $(MODE),--mode $(MODE))
 
 studies: setup-dev ## Run every study at its full size and write docs/studies/
 	for one in tests/studies/[a-z]*.py; do $(BIN)/python -m tests.studies.$$(basename $$one .py) || exit 1; done
