@@ -273,7 +273,7 @@ class CrosswalkEntry(Base, table=True):
     district_id: UUID = Field(primary_key=True)
     row_id: UUID = Field(primary_key=True)
     source: str = Field(sa_type=Text, primary_key=True)
-    sourced_id: str = Field(sa_type=Text, primary_key=True)
+    sourced_id: str = Field(sa_type=C_TEXT, primary_key=True)
     begin_on: date = Field(primary_key=True)
     type: str = Field(sa_type=Text)
     end_on: date | None

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "roster_0005"
-down_revision = "roster_0003"
+down_revision = "roster_0004"
 branch_labels = None
 depends_on = None
 
