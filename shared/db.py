@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +23,21 @@ from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
 from shared.errors import Unavailable
 
+
+class Plans(StrEnum):
+    """How often a reader's statements are planned: looked up by index, planning takes longer than running them."""
+
+    AS_FITS = "as fits"
+    ONCE = "once"
+    ALWAYS = "always"
+
+
 _NOBODY = Caller(UUID(int=0), "nobody", frozenset(), Purpose.INTEGRATION)
-_PLAN_ONCE = "SET LOCAL plan_cache_mode = auto"
-"""For readers: they look up by index, and planning such a statement takes longer than running it."""
+_PLANS = {
+    Plans.AS_FITS: "SET LOCAL plan_cache_mode = auto",
+    Plans.ONCE: "SET LOCAL plan_cache_mode = force_generic_plan",
+    Plans.ALWAYS: "SET LOCAL plan_cache_mode = force_custom_plan",
+}
 _SESSION = {
     # A plan made while a table was empty scans it whole when it is full: plan each statement for the rows there are.
     "plan_cache_mode": "force_custom_plan",
@@ -100,9 +113,9 @@ class Transaction:
         self.caller = caller
         self.cause = cause
 
-    async def _open(self, caller: Caller, cause: str | None, *, read_only: bool) -> None:
-        """Begin, and speak for this caller before anything else is said."""
-        begin = f"BEGIN READ ONLY; {_names(caller)}; {_PLAN_ONCE}" if read_only else f"BEGIN; {_names(caller)}"
+    async def _open(self, caller: Caller, cause: str | None, reading: Plans | None) -> None:
+        """Begin, and speak for this caller before anything else is said; to read only, planned like this."""
+        begin = f"BEGIN READ ONLY; {_names(caller)}; {_PLANS[reading]}" if reading else f"BEGIN; {_names(caller)}"
         await self._raw.execute(begin)
         self.caller = caller
         self.cause = cause
@@ -298,37 +311,37 @@ class Database:
     @asynccontextmanager
     async def transaction(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:
         """Read and write on the caller's behalf; commits once, when the block ends."""
-        async with self._begin(caller, cause, read_only=False) as tx:
+        async with self._begin(caller, cause, None) as tx:
             yield tx
 
     @asynccontextmanager
     async def alone(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:
         """The same on a connection of its own, for bulk: its statements may take as long as they need."""
-        async with self._begin(caller, cause, read_only=False, engine=self._long) as tx:
+        async with self._begin(caller, cause, None, engine=self._long) as tx:
             yield tx
 
     @asynccontextmanager
-    async def reading(self, caller: Caller) -> AsyncIterator[Transaction]:
+    async def reading(self, caller: Caller, plans: Plans = Plans.AS_FITS) -> AsyncIterator[Transaction]:
         """Read only, on the caller's behalf."""
-        async with self._begin(caller, None, read_only=True) as tx:
+        async with self._begin(caller, None, plans) as tx:
             yield tx
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """A transaction of no district, for the tables that belong to none (outbox, inbox, stages)."""
-        async with self._begin(_NOBODY, None, read_only=False) as tx:
+        async with self._begin(_NOBODY, None, None) as tx:
             yield tx
 
     @asynccontextmanager
     async def _begin(
-        self, caller: Caller, cause: str | None, *, read_only: bool, engine: AsyncEngine | None = None
+        self, caller: Caller, cause: str | None, reading: Plans | None, engine: AsyncEngine | None = None
     ) -> AsyncIterator[Transaction]:
         with telemetry.span(f"{self.name} transaction"), _said_truly():
             async with (engine or self._engine).connect() as connection:
                 pooled = await connection.get_raw_connection()
                 tx = Transaction(connection, pooled.driver_connection, self.name)
                 try:
-                    await tx._open(caller, cause, read_only=read_only)
+                    await tx._open(caller, cause, reading)
                     yield tx
                     await tx._finish()
                     crash.point("W1")
