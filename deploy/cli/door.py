@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
+
+from deploy.cli.sending import bytes_of, length_of
 
 if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
     import httpx
 
-PIECE_BYTES = 256 * 1024
 LONGEST_POLL_SECONDS = 1.0
 AWAY_SECONDS = 60.0
 """How long the platform may be out of reach while an import is waited for."""
+
+_ENDS = ("refused", "failed", "held", "reported", "expired")
 
 Report = dict[str, Any]
 
@@ -53,27 +56,31 @@ class Door:
         file: Path,
         *,
         sent: Callable[[int], None],
-        keep_good: bool = False,
+        options: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Report:
-        """Upload a file; `sent` hears the bytes gone so far. Answers when it is durably staged."""
+        """Upload a file, or a folder's files as one archive; `sent` hears the bytes gone so far.
+
+        Answers when it is durably staged.
+        """
         import httpx
 
         async def pieces() -> AsyncIterator[bytes]:
             gone = 0
-            while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+            while piece := await asyncio.to_thread(next, content, b""):
                 yield piece
                 gone += len(piece)
                 sent(gone)
 
-        params = {"keep_good": "true"} if keep_good else {}
-        headers = {"content-length": str(size_of(file)), "content-type": "application/octet-stream"}
+        headers = {"content-type": "application/octet-stream"}
+        if (length := length_of(file)) is not None:
+            headers["content-length"] = str(length)
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         timeout = httpx.Timeout(600, connect=5)
-        with opened_for_reading(file) as stream:
+        with closing(bytes_of(file)) as content:
             accepted: Report = await self._ask(
-                "POST", f"/v1/imports/{kind}", params=params, headers=headers, content=pieces(), timeout=timeout
+                "POST", f"/v1/imports/{kind}", params=options, headers=headers, content=pieces(), timeout=timeout
             )
         return accepted
 
@@ -103,6 +110,11 @@ class Door:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
+    async def decide(self, import_id: str, what: str) -> Report:
+        """approve, reject, apply or undo an import; its report."""
+        report: Report = await self._ask("POST", f"/v1/imports/{import_id}:{what}")
+        return report
+
     async def graphql(self, query: str, variables: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The `data` of an answer without errors."""
         answer = await self._ask("POST", "/graphql", json={"query": query, "variables": dict(variables or {})})
@@ -119,6 +131,10 @@ class Door:
     async def post(self, path: str, body: Mapping[str, object]) -> Any:
         """A REST answer to a JSON body."""
         return await self._ask("POST", path, json=body)
+
+    async def put(self, path: str, body: Mapping[str, object]) -> Any:
+        """A REST answer to a JSON body that replaces what is there."""
+        return await self._ask("PUT", path, json=body)
 
     async def delete(self, path: str) -> Any:
         """Take something away."""
@@ -153,20 +169,10 @@ async def opened(url: str, key: str) -> AsyncIterator[Door]:
         await door.close()
 
 
-def opened_for_reading(file: Path) -> BinaryIO:
-    """A stream of the file's bytes."""
-    return file.open("rb")
-
-
-def size_of(file: Path) -> int:
-    """Bytes in a file."""
-    return file.stat().st_size
-
-
 def is_over(report: Report) -> bool:
-    """Refused or failed; or applied, and everything that follows from it readable."""
+    """Nothing more comes of it by itself; or it is applied, and everything that follows from it readable."""
     state = report["state"]
-    return state in ("refused", "failed") or (state == "applied" and bool(report["readable"]))
+    return state in _ENDS or (state in ("applied", "undone") and bool(report["readable"]))
 
 
 def _body(response: "httpx.Response") -> Any:

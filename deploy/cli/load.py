@@ -1,14 +1,13 @@
 """Loading one file through the door, watched from the first byte until its effects can be read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from deploy.cli import show
 from deploy.cli.door import Door, Report
-
-SHOWN_PROBLEMS = 50
+from deploy.cli.sending import size_of
 
 
 class Kind(StrEnum):
@@ -24,12 +23,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A file to load."""
+    """A file to load, or a folder of CSV files; `options` are those that its kind knows."""
 
     kind: Kind
     file: Path
     keep_good: bool = False
     idempotency_key: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class Progress(Protocol):
@@ -40,18 +40,23 @@ class Progress(Protocol):
 
 
 async def load(door: Door, what: Load, progress: Progress) -> Report:
-    """Send a file, and wait until it is refused or everything that follows from it can be read: the final report."""
-    size = what.file.stat().st_size
+    """Send a file, and wait until nothing more comes of it or all that follows can be read: the final report."""
+    size = size_of(what.file)
     name = f"{what.kind.value} {what.file.name}"
     sending = f"{name}: sending"
     progress(sending, 0, size)
     accepted = await door.send(
         what.kind,
         what.file,
-        keep_good=what.keep_good,
+        options={**({"keep_good": "true"} if what.keep_good else {}), **what.options},
         idempotency_key=what.idempotency_key,
         sent=lambda gone: progress(sending, gone, size),
     )
+    return await watched(door, str(accepted["id"]), name, progress)
+
+
+async def watched(door: Door, import_id: str, name: str, progress: Progress) -> Report:
+    """The report of an import once nothing more comes of it; `progress` hears of it meanwhile."""
 
     def heard(report: Report) -> None:
         if report["state"] == "applied":
@@ -59,33 +64,4 @@ async def load(door: Door, what: Load, progress: Progress) -> Report:
         else:
             progress(f"{name}: {report['state']}", report.get("done"), report.get("total") or None)
 
-    return await door.wait(str(accepted["id"]), heard)
-
-
-def print_report(what: Load, report: Report) -> None:
-    """Counts, problems and repairs for a person."""
-    counts = report["counts"]
-    said = {"applied": "applied", "refused": "REFUSED, nothing was applied", "failed": "FAILED, nothing was applied"}
-    row = [what.file.name, said.get(report["state"], report["state"]), *(counts[name] for name in _COUNTS)]
-    show.table(["file", "state", *_COUNTS], [row])
-    _findings("problem", report["problem_count"], report["problems"])
-    _findings("repair", report["repair_count"], report["repairs"])
-    if has_parked(report):
-        parked = ", ".join(f"{count} in {service}" for service, count in report["effects"]["parked"].items())
-        show.message(f"Facts were parked ({parked}): what follows from them is missing until they are driven again.")
-
-
-def has_parked(report: Report) -> bool:
-    """Whether a service could not take in something that followed from the file."""
-    return bool(report["effects"]["parked"])
-
-
-_COUNTS = ("added", "changed", "unchanged", "refused")
-_COLUMNS = ("file", "line", "column", "value", "rule", "remedy")
-
-
-def _findings(name: str, count: int, findings: list[dict[str, object]]) -> None:
-    if count:
-        rows = [[one[column] for column in _COLUMNS] for one in findings[:SHOWN_PROBLEMS]]
-        more = f", the first {len(rows)} shown" if count > len(rows) else ""
-        show.table(_COLUMNS, rows, title=f"{count:,} {name}{'s' if count > 1 else ''}{more}")
+    return await door.wait(import_id, heard)

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from deploy.cli import districts, irt, keys, platform, processes, show, trace
+from deploy.cli import districts, irt, keys, platform, processes, roster, show, trace
 from deploy.cli.access import key_of, url_of
 from deploy.cli.demo import AnswersFormat, write_demo
 from deploy.cli.door import DoorError, Report, opened
-from deploy.cli.load import Kind, Load, has_parked, load, print_report
+from deploy.cli.load import Kind, Load, load
 from deploy.cli.match.commands import match
 from deploy.cli.options import Home, Json, Key, Url, wait_for
+from deploy.cli.outcome import as_json, exit_code, print_report
 from deploy.cli.refusal import Refused
 from shared.errors import TrellisError
 
@@ -23,7 +24,7 @@ DONE, WENT_WRONG, REFUSED, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(
     name="trellis",
     help="Trellis finds out where every learner stands.",
-    epilog="Exit codes: 0 done, 2 what was given is refused, 1 anything else.",
+    epilog="Exit codes: 0 done, 2 what was given is refused, 3 held for approval, 1 anything else.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +37,7 @@ app.command("service")(processes.service)
 app.command("provision")(processes.provision)
 app.add_typer(keys.app, name="keys")
 app.add_typer(districts.app, name="districts")
+app.add_typer(roster.app, name="roster")
 app.add_typer(irt.app, name="irt")
 app.add_typer(trace.app, name="trace")
 app.command("match")(match)
@@ -45,18 +47,40 @@ app.command("match")(match)
 def load_file(
     kind: Annotated[Kind, typer.Argument(help="What the file is.", show_default=False)],
     file: Annotated[
-        Path, typer.Argument(help="The file.", exists=True, dir_okay=False, readable=True, show_default=False)
+        Path,
+        typer.Argument(help="The file; of a roster also a folder.", exists=True, readable=True, show_default=False),
     ],
     home: Home,
     keep_good: Annotated[
         bool, typer.Option("--keep-good", help="Apply the valid rows of a file that has problems, and report the rest.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Repair nothing: refuse what breaks the standard, with its rule.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and what is wrong; change nothing.")
+    ] = False,
+    date_order: Annotated[
+        str | None, typer.Option(help="How dates such as 1/05/2023 are read.", metavar="dmy|mdy|ymd")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The encoding of files that are not UTF-8, e.g. latin-1.", metavar="NAME")
+    ] = None,
     url: Url = None,
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Load a file, and wait until everything that follows from it can be read."""
-    what = Load(kind, file, keep_good)
+    """Load a file, and wait until everything that follows from it can be read.
+
+    Exit codes: 0 accepted, 2 refused, 3 held for approval, 1 anything else; of a dry run, what would come of it.
+    """
+    if file.is_dir() and kind is not Kind.ROSTER:
+        raise Refused(f"{file}: only a roster is loaded from a folder.")
+    given = {
+        "strict": "true" if strict else None, "dry_run": "true" if dry_run else None, "date_order": date_order,
+        "encoding": encoding,
+    }  # fmt: skip
+    what = Load(kind, file, keep_good, options={name: value for name, value in given.items() if value is not None})
 
     async def work() -> Report:
         async with opened(url_of(url, home), key_of(key, home)) as door:
@@ -65,13 +89,11 @@ def load_file(
 
     report = wait_for(work())
     if json:
-        show.as_json(report)
+        show.as_json(as_json(report))
     else:
-        print_report(what, report)
-    if report["state"] == "refused":
-        raise typer.Exit(REFUSED)
-    if report["state"] != "applied" or has_parked(report):
-        raise typer.Exit(WENT_WRONG)
+        print_report(what.file.name, report)
+    if code := exit_code(report):
+        raise typer.Exit(code)
 
 
 @app.command()

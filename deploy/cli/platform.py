@@ -13,8 +13,9 @@ from deploy.cli import show
 from deploy.cli.access import keep_url
 from deploy.cli.door import Report
 from deploy.cli.example import Example, queries, to_show
-from deploy.cli.load import Kind, Load, print_report
+from deploy.cli.load import Kind, Load
 from deploy.cli.options import Home
+from deploy.cli.outcome import print_report
 from deploy.home import opened
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Terminal:
     def loaded(self, load: Load, report: Report) -> None:
         """The outcome for one of the user's own files."""
         self._clear()
-        print_report(load, report)
+        print_report(load.file.name, report)
 
     def ready(self, platform: embedded.Platform) -> None:
         """The table, queries to paste, and the two lines."""

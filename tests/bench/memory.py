@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.cli.door import opened, size_of
+from deploy.cli.door import opened
+from deploy.cli.sending import size_of
 from deploy.cli.example import DEMO, queries
 from deploy.cli.load import Kind
 from tests.bench.figures import figure, machine, say

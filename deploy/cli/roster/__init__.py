@@ -1,0 +1,16 @@
+"""`trellis roster`: what became of roster files, what a person decides about them, and rosters from and to others."""
+
+import typer
+
+from deploy.cli.roster import guard, imports
+
+app = typer.Typer(
+    help="Rosters: what became of their files, the guard, and other systems.", no_args_is_help=True
+)  # fmt: skip
+app.command("imports")(imports.recent)
+app.command("report")(imports.report)
+app.command("approve")(imports.approve)
+app.command("reject")(imports.reject)
+app.command("apply")(imports.apply)
+app.command("undo")(imports.undo)
+app.command("guard")(guard.guard)
