@@ -1,0 +1,12 @@
+"""What the roster answers: our own services' questions, and OneRoster's REST."""
+
+from fastapi import APIRouter
+
+from services.roster.api import questions
+from services.roster.api.oneroster import routes
+
+router = APIRouter()
+router.include_router(questions.router)
+router.include_router(routes.router)
+
+__all__ = ["router"]

@@ -1,0 +1,1 @@
+"""OneRoster's objects out of the tables: what each is made of, which there are, and pages of them."""

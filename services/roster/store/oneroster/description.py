@@ -1,0 +1,387 @@
+"""How an object of OneRoster is described: its fields, each with its JSON and what filters and sorts compare.
+
+From the description the JSON is built inside PostgreSQL, as text: a member that is NULL is left out. The row is `t`;
+`{root}` in SQL stands for the public address. SQL here is constant; what a caller says is never part of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+
+from services.roster.domain.oneroster.versions import BOTH, Service, Version, base_of
+from services.roster.domain.oneroster.vocabularies import Vocabulary
+
+
+class Kind(StrEnum):
+    """How values are compared."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    DAY = "day"
+    MOMENT = "moment"
+    NUMBER = "number"
+    WORDS = "words"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What a path of a filter means: a value, or for parts of lists a condition `around` it ({condition})."""
+
+    kind: Kind
+    sql: str
+    around: str = "{condition}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A member of an object. Each kind of field says its own JSON and paths."""
+
+    name: str
+    versions: frozenset[Version] = field(default=BOTH, kw_only=True)
+    required: bool = field(default=False, kw_only=True)
+
+    def json(self, version: Version) -> str:
+        """SQL for the member's value as JSON text, NULL when there is none."""
+        raise NotImplementedError
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        """What filters may ask of it, by dotted path."""
+        raise NotImplementedError
+
+
+def mapped(sql: str, words: Vocabulary | None) -> str:
+    """The word of the other vocabulary for this one."""
+    if words is None:
+        return sql
+    cases = "".join(f" WHEN '{word}' THEN '{other}'" for word, other in words.mapped.items())
+    kept = ", ".join(f"'{word}'" for word in sorted(words.same))
+    other = "NULL" if words.other is None else f"'{words.other}'"
+    named = f"WHEN {sql} IN ({kept}) THEN {sql}"
+    inner = f"CASE {sql}{cases} ELSE {other} END" if cases else other
+    return f"CASE WHEN {sql} IS NULL THEN NULL {named} ELSE {inner} END"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text(Field):
+    """A text; `words11` is its vocabulary in 1.1."""
+
+    sql: str
+    words11: Vocabulary | None = None
+
+    def _said(self, version: Version) -> str:
+        return mapped(self.sql, self.words11) if version is Version.V11 else self.sql
+
+    def json(self, version: Version) -> str:
+        return f"to_json({self._said(version)})::text"
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.TEXT, self._said(version))}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flag(Field):
+    """A boolean, which OneRoster writes as the string true or false."""
+
+    sql: str
+
+    def json(self, version: Version) -> str:
+        return f"""'"' || {self.sql}::text || '"'"""
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.FLAG, self.sql)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Day(Field):
+    """A date."""
+
+    sql: str
+
+    def json(self, version: Version) -> str:
+        return f"""'"' || {self.sql}::text || '"'"""
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.DAY, self.sql)}
+
+
+def written(moment: str) -> str:
+    """A moment as OneRoster writes it: UTC, with milliseconds and Z."""
+    return f"""to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment(Field):
+    """A date and time."""
+
+    sql: str
+
+    def json(self, version: Version) -> str:
+        return f"""'"' || {written(self.sql)} || '"'"""
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.MOMENT, self.sql)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changed(Field):
+    """When the record changed last: the time of its revision."""
+
+    def json(self, version: Version) -> str:
+        return f"""'"' || (SELECT {written("v.at")} FROM revisions v WHERE v.number = t.revision) || '"'"""  # noqa: S608  # constants
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.CHANGED, "(SELECT v.at FROM revisions v WHERE v.number = t.revision)")}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number(Field):
+    """A number."""
+
+    sql: str
+
+    def json(self, version: Version) -> str:
+        return f"({self.sql})::text"
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.NUMBER, self.sql)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words(Field):
+    """A list of texts (text[]); an empty one is left out."""
+
+    sql: str
+
+    def json(self, version: Version) -> str:
+        return f"CASE WHEN cardinality({self.sql}) > 0 THEN array_to_json({self.sql})::text END"
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {self.name: Compared(Kind.WORDS, self.sql)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metadata(Field):
+    """What the source says beyond the standard (jsonb); `metadata.anything` may be asked about."""
+
+    sql: str = "t.metadata"
+
+    def json(self, version: Version) -> str:
+        return f"CASE WHEN {self.sql} <> '{{}}' THEN {self.sql}::text END"
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinship:
+    """What a reference leads to: its `type`, where such objects are found, and the path there."""
+
+    type: str
+    service: Service
+    path: str
+
+
+ORG = Kinship("org", Service.ROSTERING, "orgs")
+SESSION = Kinship("academicSession", Service.ROSTERING, "academicSessions")
+COURSE = Kinship("course", Service.ROSTERING, "courses")
+CLASS = Kinship("class", Service.ROSTERING, "classes")
+USER = Kinship("user", Service.ROSTERING, "users")
+RESOURCE = Kinship("resource", Service.RESOURCES, "resources")
+NOWHERE = "unknown"
+"""The sourcedId of a required reference to what nobody has told us; it leads nowhere."""
+
+_PLAIN = """concat('{"href":"', {root}, '@path/', @sql, '","sourcedId":"', @sql, '","type":"@type"}')"""
+_OTHER = """concat('{"href":"', {root}, '@path/', @escaped, '","sourcedId":', to_json(@sql), ',"type":"@type"}')"""
+_SAFE = "'[^A-Za-z0-9._~-]'"
+
+
+def escaped(sql: str) -> str:
+    """A sourcedId as part of a path: everything but letters, digits and -._~ as percent and two digits."""
+    letter = "upper(encode(convert_to(s.c, 'UTF8'), 'hex'))"
+    said = f"CASE WHEN s.c ~ {_SAFE} THEN regexp_replace({letter}, '(..)', '%\\1', 'g') ELSE s.c END"
+    letters = f"regexp_split_to_table({sql}, '') WITH ORDINALITY AS s (c, n)"
+    return f"(SELECT string_agg({said}, '' ORDER BY s.n) FROM {letters})"  # noqa: S608  # constants
+
+
+def reference(sql: str, to: Kinship, version: Version) -> str:
+    """SQL for a reference as JSON text; `sql` is a column with the sourcedId."""
+    path = f"{base_of(to.service, version)}/{to.path}"
+    plain, other = (
+        form.replace("@path", path).replace("@type", to.type).replace("@escaped", escape).replace("@sql", sql)
+        for form, escape in ((_PLAIN, ""), (_OTHER, escaped(sql)))
+    )
+    return f"CASE WHEN {sql} ~ {_SAFE} THEN {other} WHEN {sql} IS NOT NULL THEN {plain} END"
+
+
+def nowhere(to: Kinship, version: Version) -> str:
+    """SQL for a reference that leads nowhere, where the standard insists on one."""
+    return reference(f"'{NOWHERE}'::text", to, version)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference(Field):
+    """A reference. `sql` is a sourcedId; or, with `source`, a column of what this FROM clause finds.
+
+    A required one that finds nothing is `unless`, and without that it leads nowhere.
+    """
+
+    to: Kinship
+    sql: str
+    source: str = ""
+    unless: tuple[tuple[str, str], ...] = ()
+
+    def json(self, version: Version) -> str:
+        found = [self._found(self.sql, self.source, version)]
+        found += [self._found(sql, source, version) for sql, source in self.unless]
+        if self.required:
+            found.append(nowhere(self.to, version))
+        return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+
+    def _found(self, sql: str, source: str, version: Version) -> str:
+        said = reference(sql, self.to, version)
+        return f"(SELECT {said} {source} LIMIT 1)" if source else said  # constants
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        value = f"(SELECT {self.sql} {self.source} LIMIT 1)" if self.source else self.sql  # constants
+        compared = Compared(Kind.TEXT, value)
+        return {self.name: compared, f"{self.name}.sourcedId": compared}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class References(Field):
+    """References to all that a FROM clause finds, in the order of their sourcedIds; none are left out."""
+
+    to: Kinship
+    sql: str
+    source: str
+    given: str = ""
+    """A cheap condition without which there are none."""
+    unless: tuple[tuple[str, str], ...] = ()
+
+    def json(self, version: Version) -> str:
+        found = [self._found(self.sql, self.source, version)]
+        if self.given:
+            found[0] = f"CASE WHEN {self.given} THEN {found[0]} END"
+        found += [self._found(sql, source, version) for sql, source in self.unless]
+        if self.required:
+            found.append(f"concat('[', {nowhere(self.to, version)}, ']')")
+        return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+
+    def _found(self, sql: str, source: str, version: Version) -> str:
+        said = reference(sql, self.to, version)
+        return f"(SELECT '[' || string_agg({said}, ',' ORDER BY {sql}) || ']' {source})"  # constants
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        where = "AND" if " WHERE " in self.source else "WHERE"
+        compared = Compared(Kind.TEXT, self.sql, f"EXISTS (SELECT {self.source} {where} {{condition}})")
+        return {self.name: compared, f"{self.name}.sourcedId": compared}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts(Field):
+    """A list of objects of their own: what the first of these FROM clauses that finds anything finds.
+
+    `members` speak of `p`, which every FROM clause names; `order` too.
+    """
+
+    members: tuple[Field, ...]
+    sources: tuple[str, ...]
+    order: str = ""
+
+    def json(self, version: Version) -> str:
+        said, order = built(self.members, version), f" ORDER BY {self.order}" if self.order else ""
+        found = [
+            f"(SELECT '[' || string_agg({said}, ','{order}) || ']' {source})" for source in self.sources
+        ]  # constants
+        return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        found = {}
+        for member in self.members:
+            for path, compared in member.paths(version).items():
+                tests, before = [], ""
+                for source in self.sources:
+                    where = "AND" if " WHERE " in source else "WHERE"
+                    tests.append(f"{before}EXISTS (SELECT {source} {where} {compared.around})")
+                    before += f"NOT EXISTS (SELECT {source}) AND "
+                around = " OR ".join(f"({test})" for test in tests)
+                found[f"{self.name}.{path}"] = Compared(compared.kind, compared.sql, f"({around})")
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given(Field):
+    """A member whose JSON is said outright, by version; filters compare `compared`, if anything."""
+
+    said: Mapping[Version, str]
+    compared: Compared | None = None
+
+    def json(self, version: Version) -> str:
+        return self.said[version]
+
+    def paths(self, version: Version) -> Mapping[str, Compared]:
+        return {} if self.compared is None else {self.name: self.compared}
+
+
+def built(fields: Sequence[Field], version: Version) -> str:
+    """SQL for an object of these fields as JSON text; members that are NULL are left out."""
+    members = ", ".join(f"""',"{one.name}":' || {one.json(version)}""" for one in fields if version in one.versions)
+    return f"concat('{{', substr(concat({members}), 2), '}}')"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Object:
+    """A kind of object: its name alone and among others, its table, its service and its fields."""
+
+    name: str
+    plural: str
+    table: str
+    service: Service
+    fields: tuple[Field, ...]
+
+
+RECORD = (
+    Text("sourcedId", "t.sourced_id", required=True),
+    Text("status", "t.status", required=True),
+    Changed("dateLastModified", required=True),
+    Metadata("metadata"),
+)
+"""What every object begins with."""
+
+
+@cache
+def fields_of(described: Object, version: Version) -> Mapping[str, Field]:
+    """The fields it has in this version, by name."""
+    return {one.name: one for one in described.fields if version in one.versions}
+
+
+@cache
+def paths_of(described: Object, version: Version) -> Mapping[str, Compared]:
+    """What filters may ask of it in this version."""
+    return {path: how for one in fields_of(described, version).values() for path, how in one.paths(version).items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parent:
+    """What a collection lies in: the table, and which of its rows count (`p`). `key` is how others refer to it."""
+
+    table: str
+    where: str = ""
+    key: str = "id"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collection:
+    """A list of objects: those for which `where` holds.
+
+    In it `t` is the object, `{0}` and `{1}` are the keys of the parents, `{now:e}` says that the record `e` is
+    active (or was, in the revision that is read). `others`: tables besides the object's that decide who belongs.
+    """
+
+    name: str
+    of: Object
+    where: str = ""
+    parents: tuple[Parent, ...] = ()
+    others: tuple[str, ...] = ()
