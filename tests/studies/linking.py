@@ -1,6 +1,7 @@
 """Linking: whether A and B and their standard errors are right, and whether drift is found."""
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,10 +38,17 @@ def a_bank(model: Model, items: int, rng: np.random.Generator) -> list[Parameter
     return made
 
 
+class Drawn(Counter[str]):
+    """How many pairs of forms were drawn, and how many of them were `unsure`: calibrated without standard errors."""
+
+
 def calibrated(
     bank: dict[str, Parameters], theta: Floats, rng: np.random.Generator
-) -> tuple[dict[str, Parameters], Covariance]:
-    """The form's items as calibrated from simulated answers, on a scale of their own, with their covariance."""
+) -> tuple[dict[str, Parameters], Covariance | None]:
+    """The form's items as calibrated from simulated answers, on a scale of their own, with their covariance.
+
+    There is none where the information of the answers is not positive definite.
+    """
     names = list(bank)
     codes = np.empty((len(theta), len(names)), dtype=np.uint8)
     for place, item in enumerate(bank.values()):
@@ -52,15 +60,27 @@ def calibrated(
         categories=[item.categories for item in bank.values()],
         kernel=kernel("compiled"),
     )
-    assert made.covariance is not None
     free = tuple((None if each.item is None else names[each.item], each.name) for each in made.free)
-    return dict(zip(names, made.items, strict=True)), Covariance(free, made.covariance)
+    covariance = None if made.covariance is None else Covariance(free, made.covariance)
+    return dict(zip(names, made.items, strict=True)), covariance
 
 
 def forms(
-    case: Case, drifted: int, rng: np.random.Generator
+    case: Case, drifted: int, rng: np.random.Generator, drawn: Drawn
 ) -> tuple[tuple[dict[str, Parameters], Covariance], tuple[dict[str, Parameters], Covariance]]:
-    """Both calibrations; the first `drifted` anchors are harder in the second form."""
+    """Both calibrations; drawn anew, and counted, where one of them has no standard errors."""
+    while True:
+        (one, of_one), (other, of_other) = _forms(case, drifted, rng)
+        drawn["all"] += 1
+        if of_one is not None and of_other is not None:
+            return (one, of_one), (other, of_other)
+        drawn["unsure"] += 1
+
+
+def _forms(
+    case: Case, drifted: int, rng: np.random.Generator
+) -> tuple[tuple[dict[str, Parameters], Covariance | None], tuple[dict[str, Parameters], Covariance | None]]:
+    """The first `drifted` anchors are harder in the second form."""
     bank = a_bank(case.model, 2 * FORM - case.anchors, rng)
     first = {f"item{place:02}": item for place, item in enumerate(bank[:FORM])}
     second = {f"item{place:02}": bank[place] for place in [*range(case.anchors), *range(FORM, len(bank))]}
@@ -73,12 +93,12 @@ def forms(
     )
 
 
-def recovered(case: Case, replications: int, seed: int) -> list[list[object]]:
+def recovered(case: Case, replications: int, seed: int, drawn: Drawn) -> list[list[object]]:
     """A line for each method: bias, spread over replications, mean standard error, coverage; of A, then of B."""
     found: dict[Method, list[tuple[float, ...]]] = {method: [] for method in Method}
     for replication in range(replications):
         rng = np.random.default_rng([seed, replication, case.students, case.anchors])
-        (one, of_one), (other, of_other) = forms(case, 0, rng)
+        (one, of_one), (other, of_other) = forms(case, 0, rng, drawn)
         for method in Method:
             made = link(one, other, method, of_one, of_other)
             found[method].append((made.A, made.B, made.se_A or 0.0, made.se_B or 0.0))
@@ -93,13 +113,13 @@ def recovered(case: Case, replications: int, seed: int) -> list[list[object]]:
     return lines
 
 
-def drift_found(case: Case, drifted: int, replications: int, seed: int) -> list[object]:
+def drift_found(case: Case, drifted: int, replications: int, seed: int, drawn: Drawn) -> list[object]:
     """How often drifting anchors leave and others stay; the error in B before and after; Wald's test likewise."""
     hit = false = wald_hit = wald_false = 0.0
     before, after = [], []
     for replication in range(replications):
         rng = np.random.default_rng([seed, 7, replication, case.students])
-        (one, of_one), (other, of_other) = forms(case, drifted, rng)
+        (one, of_one), (other, of_other) = forms(case, drifted, rng, drawn)
         bad = {f"item{place:02}" for place in range(drifted)}
         screened = anchor_drift(one, other)
         gone = set(screened.removed)
@@ -132,16 +152,17 @@ def main() -> None:
     asked = parser.parse_args()
     designs = ((Model.TWO_PL, 8), (Model.TWO_PL, 15), (Model.GRM, 15))
     cases = [Case(model, anchors, students) for model, anchors in designs for students in asked.sizes]
-    lines = [line for case in cases for line in recovered(case, asked.replications, asked.seed)]
+    drawn = Drawn()
+    lines = [line for case in cases for line in recovered(case, asked.replications, asked.seed, drawn)]
     drift = [
-        drift_found(Case(Model.TWO_PL, 15, students), drifted, asked.replications, asked.seed)
+        drift_found(Case(Model.TWO_PL, 15, students), drifted, asked.replications, asked.seed, drawn)
         for drifted in (0, 1, 3)
         for students in asked.sizes
     ]
-    write("linking", _page(asked.replications, asked.seed, lines, drift))
+    write("linking", _page(asked.replications, asked.seed, drawn, lines, drift))
 
 
-def _page(replications: int, seed: int, lines: list[list[object]], drift: list[list[object]]) -> str:
+def _page(replications: int, seed: int, drawn: Drawn, lines: list[list[object]], drift: list[list[object]]) -> str:
     heads = [
         "drifting",
         "students",
@@ -156,7 +177,8 @@ def _page(replications: int, seed: int, lines: list[list[object]], drift: list[l
 
 Written by `make study NAME=linking` (seed {seed}, {replications} replications a line). Two forms of {FORM} items are
 calibrated apart, from students N(0, 1) and N({MEAN}, {SD}²), so that A is {A:.3f} and B {B:.3f}; the rules are those of
-[linking.md](../numbers/linking.md).
+[linking.md](../numbers/linking.md). Of {drawn["all"]:,} pairs, {drawn["unsure"]} were drawn anew: a calibration of so few
+answers had no standard errors (its information is not positive definite, and it says so).
 
 ## Constants and their standard errors
 
