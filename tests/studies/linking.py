@@ -177,8 +177,8 @@ def _page(replications: int, seed: int, drawn: Drawn, lines: list[list[object]],
 
 Written by `make study NAME=linking` (seed {seed}, {replications} replications a line). Two forms of {FORM} items are
 calibrated apart, from students N(0, 1) and N({MEAN}, {SD}²), so that A is {A:.3f} and B {B:.3f}; the rules are those of
-[linking.md](../numbers/linking.md). Of {drawn["all"]:,} pairs, {drawn["unsure"]} were drawn anew: a calibration of so few
-answers had no standard errors (its information is not positive definite, and it says so).
+[linking.md](../numbers/linking.md). Of {drawn["all"]:,} pairs, {drawn["unsure"]} were drawn anew: a
+calibration of so few answers had no standard errors (its information is not positive definite, and it says so).
 
 ## Constants and their standard errors
 
