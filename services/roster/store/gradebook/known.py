@@ -72,8 +72,9 @@ def _sql(kept: Kept) -> str:
                   WHERE o.district_id = $1 AND o.{kept.own} = t.sourced_id AND o.status = 'active'
                   ORDER BY o.sourced_id)
         """
+    columns = (f"t.{name}::text AS {name}" if type_ == "jsonb" else f"t.{name}" for name, type_ in kept.columns.items())
     return f"""
-        SELECT t.sourced_id, t.status, t.metadata, {", ".join(f"t.{name}" for name in kept.columns)},
+        SELECT t.sourced_id, t.status, t.metadata::text AS metadata, {", ".join(columns)},
                {objectives} AS objectives, {scales} AS scales
         FROM {kept.table} t WHERE t.district_id = $1 AND t.sourced_id = ANY ($2::text[])
     """
