@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli.roster import guard, imports
+from deploy.cli.roster import exchange, guard, imports
 
 app = typer.Typer(
     help="Rosters: what became of their files, the guard, and other systems.", no_args_is_help=True
@@ -14,3 +14,4 @@ app.command("reject")(imports.reject)
 app.command("apply")(imports.apply)
 app.command("undo")(imports.undo)
 app.command("guard")(guard.guard)
+app.command("pull")(exchange.pull)

@@ -90,7 +90,9 @@ class Pull:
         config = self.config
         reader = Reader(provider, config.limit, self.progress)
         began = datetime.now(UTC)
-        pulled = Pulled("full" if last is None else "delta", began, asked_since=last and last.since, notes=notes)
+        pulled = Pulled(
+            "full" if last is None else "delta", began, asked_since=last.since if last else None, notes=notes
+        )
         spools: list[Spool] = []
         for collection in config.collections:
             # What was not granted before is not known until then: it comes whole, beside the changes of the others.
