@@ -5,7 +5,7 @@ once, and owns the only COPY: SQLAlchemy begins lazily, so a COPY on a connectio
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -113,9 +113,11 @@ class Transaction:
         self.caller = caller
         self.cause = cause
 
-    async def _open(self, caller: Caller, cause: str | None, reading: Plans | None) -> None:
+    async def _open(self, caller: Caller, cause: str | None, reading: Plans | None, *, snapshot: bool = False) -> None:
         """Begin, and speak for this caller before anything else is said; to read only, planned like this."""
         begin = f"BEGIN READ ONLY; {_names(caller)}; {_PLANS[reading]}" if reading else f"BEGIN; {_names(caller)}"
+        if snapshot:
+            begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_names(caller)}"
         await self._raw.execute(begin)
         self.caller = caller
         self.cause = cause
@@ -161,6 +163,10 @@ class Transaction:
         await self._raw.copy_to_table(
             table, schema_name=schema, columns=list(columns), source=pieces(), format="binary"
         )
+
+    async def copy_out(self, sql: str, write: Callable[[bytes], Coroutine[Any, Any, None]], *values: Any) -> None:
+        """The rows of a query as CSV, in pieces as they come; what cannot be written yet is not read yet."""
+        await self._raw.copy_from_query(sql, *values, output=write, format="csv")
 
     async def temp(self, name: str, columns: str) -> None:
         """An empty stage of this session alone, made once per connection.
@@ -327,6 +333,12 @@ class Database:
             yield tx
 
     @asynccontextmanager
+    async def snapshot(self, caller: Caller) -> AsyncIterator[Transaction]:
+        """Read only, everything as it is now however long it takes, on a connection of its own."""
+        async with self._begin(caller, None, None, engine=self._long, snapshot=True) as tx:
+            yield tx
+
+    @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """A transaction of no district, for the tables that belong to none (outbox, inbox, stages)."""
         async with self._begin(_NOBODY, None, None) as tx:
@@ -334,14 +346,20 @@ class Database:
 
     @asynccontextmanager
     async def _begin(
-        self, caller: Caller, cause: str | None, reading: Plans | None, engine: AsyncEngine | None = None
+        self,
+        caller: Caller,
+        cause: str | None,
+        reading: Plans | None,
+        engine: AsyncEngine | None = None,
+        *,
+        snapshot: bool = False,
     ) -> AsyncIterator[Transaction]:
         with telemetry.span(f"{self.name} transaction"), _said_truly():
             async with (engine or self._engine).connect() as connection:
                 pooled = await connection.get_raw_connection()
                 tx = Transaction(connection, pooled.driver_connection, self.name)
                 try:
-                    await tx._open(caller, cause, reading)
+                    await tx._open(caller, cause, reading, snapshot=snapshot)
                     yield tx
                     await tx._finish()
                     crash.point("W1")
