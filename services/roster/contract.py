@@ -1,8 +1,10 @@
 """What the roster promises the gateway and the other services: REST bodies, nothing else of ours."""
 
+from datetime import date
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ByKeys(BaseModel):
@@ -91,3 +93,83 @@ class Resolved(BaseModel):
     """
 
     ids: str
+
+
+class AttendanceOf(BaseModel):
+    """Ask for the attendance of students from a day until another (exclusive), as it is known now.
+
+    With `known_on`: as it was known at the end of that day, before later corrections.
+    """
+
+    students: list[UUID] = Field(max_length=1_000)
+    begin: date
+    end: date
+    known_on: date | None = None
+
+
+class Attended(BaseModel):
+    """A student's day at a school: the district's own `code`, and what it means in the words of CEDS, if it is known.
+
+    `status` is Present, Absence, ExcusedAbsence, UnexcusedAbsence, Tardy or EarlyDeparture.
+    """
+
+    day: date
+    school: UUID
+    code: str
+    status: str | None
+    modality: str | None
+
+
+class StudentAttendance(BaseModel):
+    """One student's days, in their order."""
+
+    student: UUID
+    days: list[Attended]
+
+
+class ClosuresOf(BaseModel):
+    """Ask what is closed on a day, of schools and of their classes; `known_on` as for attendance."""
+
+    schools: list[UUID] = Field(max_length=1_000)
+    day: date
+    known_on: date | None = None
+
+
+class Closure(BaseModel):
+    """A school, or one class (`section`) of it, does not meet as usual from `begin` until `end` (exclusive).
+
+    `modality` says how there is teaching meanwhile; without one there is none. Without an end it is until further notice.
+    """
+
+    id: UUID
+    section: UUID | None
+    begin: date
+    end: date | None
+    modality: str | None
+    reason: str | None
+
+
+class SchoolClosures(BaseModel):
+    """One school's closures: those of the whole school before those of its classes."""
+
+    school: UUID
+    closures: list[Closure]
+
+
+class Guard(BaseModel):
+    """What an import of rosters may do without a person being asked; shares in percent.
+
+    More than `school_percent` of a school's people leaving asks a person (one may always leave), and so does at least
+    `class_percent` of a class of `class_least` students or more; a file with fewer rows than `rows_least_percent` of
+    the fewest, or more than `rows_most_percent` of the most, of the last five imports; and, with `absent_files` hold,
+    a file that came with the last import and does not come with this one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    school_percent: float = Field(default=5, ge=0, le=100)
+    class_percent: float = Field(default=50, gt=0, le=100)
+    class_least: int = Field(default=5, ge=1, le=1_000_000)
+    rows_least_percent: float = Field(default=90, ge=0, le=100)
+    rows_most_percent: float = Field(default=200, ge=100, le=1_000_000)
+    absent_files: Literal["hold", "allow"] = "hold"

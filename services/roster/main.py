@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.roster import api
+from services.roster.daily import AttendanceImport, ClosuresImport
 from services.roster.events import LISTENS
 from services.roster.handlers import RosterImport
 from shared.auth import Tokens
@@ -27,7 +28,8 @@ class Settings(ServiceSettings):
 def build(settings: Settings) -> Service:
     """The roster service, ready to run."""
     database = Database(settings.database_url, name="roster", pool_size=settings.pool_size)
-    imports = Imports(database, [RosterImport(rows_at_once=settings.rows_at_once)])
+    importers = [RosterImport(rows_at_once=settings.rows_at_once), AttendanceImport(), ClosuresImport()]
+    imports = Imports(database, importers)
     app = build_app(
         name="roster",
         database=database,

@@ -1,0 +1,90 @@
+"""A file of attendance: a line for a student, a day and a school."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from uuid import UUID, uuid5
+
+from services.roster.daily import taking
+from services.roster.daily.taking import OPTIONS, Problems
+from services.roster.domain import attendance as domain
+from services.roster.domain.sheet import Wrong
+from services.roster.store import attendance as store
+from services.roster.store.attendance import Changed, Unfit
+from shared.db import Transaction
+from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
+from shared.imports import Job, Verdict
+
+FILE = "attendance.csv"
+MOST_CODES = 50
+"""Codes of unknown meaning that the report lists."""
+_EPOCH = date(1970, 1, 1)
+_REMEDIES = {
+    "unknown-student": "There is no student with this sourcedId; correct it, or import the roster first.",
+    "unknown-school": "There is no school with this sourcedId; correct it, or import the roster first.",
+    "not-a-school": "This organisation is not a school; name the school itself.",
+}
+
+
+class AttendanceImport:
+    """Attendance from a file; what it does not name stays as it is."""
+
+    kind = "attendance"
+    options: Mapping[str, Sequence[str]] = OPTIONS
+
+    async def take(self, job: Job, tx: Transaction) -> Verdict:
+        """Read it all, refuse what does not fit, keep and announce what is not known yet."""
+        problems = Problems(job, FILE)
+        await store.begin(tx)
+        if await taking.read(job, tx, problems, domain.read, store.stage) is None:
+            return Verdict.REFUSED
+        unfit = await store.resolve(tx)
+        described = await store.unfit(tx, problems.room)
+        for one in described:
+            problems.tell(_wrong(one))
+        problems.more(unfit - len(described))
+        job.summary["codes"] = _codes(await store.codes(tx))
+        job.counts.added, job.counts.changed, job.counts.unchanged = await store.compare(tx)
+        found = taking.verdict(job)
+        if found is Verdict.APPLIED:
+            job.merging()
+            await store.merge(tx)
+            async for some in store.changed(tx):
+                tx.announce(pb.AttendanceRecorded, facts(job.id, some))
+                await tx.flush_announced()
+        return found
+
+
+def facts(import_id: UUID, changed: Iterable[Changed]) -> Iterator[pb.Attendance]:
+    """What is said of each student and day now; a fact's id follows from its import and what it is about."""
+    for one in changed:
+        said = one.record
+        yield pb.Attendance(
+            id=uuid5(import_id, f"{said.student}{said.day}{said.school}").bytes,
+            student=said.student.bytes,
+            school=said.school.bytes,
+            day=(said.day - _EPOCH).days,
+            code=said.code,
+            modality=said.modality or "",
+            withdrawn=one.withdrawn,
+        )
+
+
+def _codes(counted: dict[str, int]) -> dict[str, object]:
+    """For the report: how many rows mean what, and the codes that mean nothing to us, the most frequent first."""
+    means: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    for code, count in sorted(counted.items(), key=lambda one: (-one[1], one[0])):
+        status = domain.status_of(code)
+        if status is None:
+            unknown[code] = count
+        else:
+            means[status] = means.get(status, 0) + count
+    return {"means": means, "unknown": dict(list(unknown.items())[:MOST_CODES])}
+
+
+def _wrong(one: Unfit) -> Wrong:
+    if one.rule == "recorded-twice":
+        remedy = f"Line {one.earlier} is about the same student, day and school; leave one of them out."
+        return Wrong(one.line, "student", one.student, one.rule, remedy)
+    column, value = ("student", one.student) if one.rule == "unknown-student" else ("school", one.school)
+    return Wrong(one.line, column, value, one.rule, _REMEDIES[one.rule])
