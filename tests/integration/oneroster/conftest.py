@@ -6,11 +6,15 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy import provision
+from deploy.postgres import Server
 from services.roster import api
 from shared.auth import SCOPES, Caller, Purpose, Tokens
 from shared.db import Database
 from shared.http import build_app
-from tests.integration.oneroster.district import DISTRICT, District, an_id
+from tests.integration.oneroster.district import DISTRICT, District, an_id, small_district
+
+PASSWORD = "of-the-tests"
 
 TOKENS = Tokens("a-secret-of-the-tests-that-is-long-enough")
 PUBLIC = "https://roster.example.org"
@@ -53,6 +57,31 @@ class Rest:
         """The sourcedIds of a collection, in order."""
         (rows,) = (await self.get(path, caller)).values()
         return [row["sourcedId"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+async def told(
+    request: pytest.FixtureRequest, postgres: Server, templates: dict[str, provision.ServiceDatabase]
+) -> AsyncIterator[Rest]:
+    """The REST of a small district, shared by the tests of a module that only read."""
+    if "roster" not in templates:
+        templates |= await provision.provision(postgres.admin_dsn, PASSWORD, services=["roster"])
+    template, name = templates["roster"], f"rest_of_{request.module.__name__.rpartition('.')[2]}"
+    made = provision.ServiceDatabase(
+        "roster", name, template.owner, template.app,
+        owner_dsn=template.owner_dsn.rpartition("/")[0] + f"/{name}",
+        app_dsn=template.app_dsn.rpartition("/")[0] + f"/{name}",
+    )  # fmt: skip
+    async with provision.connected(postgres.admin_dsn) as admin:
+        await provision.create_database(admin, made, template=template.name)
+    rest = Rest(Database(made.app_dsn, name="roster"))
+    async with rest.district.change() as change:
+        await small_district(change)
+    yield rest
+    await rest.client.aclose()
+    await rest.database.close()
+    async with provision.connected(postgres.admin_dsn) as admin:
+        await admin.execute(f"DROP DATABASE {provision.quoted(name)} WITH (FORCE)")
 
 
 @pytest.fixture

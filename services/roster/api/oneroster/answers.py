@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from services.roster.api.oneroster.operations import Found, Read
+from services.roster.api.oneroster.operation import Found, Read
 from services.roster.domain.oneroster import asking
 from services.roster.domain.oneroster.refusals import unknown
 from services.roster.store.oneroster import pages
@@ -30,6 +30,8 @@ def remembered(database: Database) -> Remembered:
 
 async def answer(request: Request, caller: Caller, found: Found, operation: Read, root: str) -> ASGIApp:
     """What a read answers. Raises Refused."""
+    if operation.diagnostic:
+        caller.refuse_accountability()
     asked = asking.read(request.scope["query_string"].decode("latin-1"))
     collection = operation.collection
     if operation.single:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.roster.api.oneroster import answers, operations
-from services.roster.api.oneroster.operations import Found, Read
+from services.roster.api.oneroster.operation import Found, Read
 from services.roster.domain.oneroster import scopes
 from services.roster.domain.oneroster.refusals import Refused, payload, unknown
 from services.roster.domain.oneroster.versions import PREFIX, Version

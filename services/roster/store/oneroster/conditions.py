@@ -68,8 +68,8 @@ def rows_of(
     """The condition by which a row `t` belongs to the collection; with `ended`, also when it is no more."""
     parts = [member("t", as_of)] if not ended else [as_of.known("t")] if as_of else []
     if collection.where:
-        where = _NOW.sub(lambda found: member(found[1], as_of), collection.where)
-        where = _keyed(where, collection, parents, values)
+        where = _keyed(collection.where, collection, parents, values)
+        where = _NOW.sub(lambda found: member(found[1], as_of), where)
         parts.append(f"({where})")
     return " AND ".join(parts) or "true"
 

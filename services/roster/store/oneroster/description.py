@@ -51,27 +51,23 @@ class Field:
         raise NotImplementedError
 
 
-def mapped(sql: str, words: Vocabulary | None) -> str:
-    """The word of the other vocabulary for this one."""
-    if words is None:
-        return sql
-    cases = "".join(f" WHEN '{word}' THEN '{other}'" for word, other in words.mapped.items())
-    kept = ", ".join(f"'{word}'" for word in sorted(words.same))
+def mapped(sql: str, words: Vocabulary) -> str:
+    """The word of the other vocabulary for this one, which is asked for once."""
+    known = {**{word: word for word in sorted(words.same)}, **words.mapped}
+    cases = " ".join(f"WHEN '{word}' THEN '{other}'" for word, other in known.items())
     other = "NULL" if words.other is None else f"'{words.other}'"
-    named = f"WHEN {sql} IN ({kept}) THEN {sql}"
-    inner = f"CASE {sql}{cases} ELSE {other} END" if cases else other
-    return f"CASE WHEN {sql} IS NULL THEN NULL {named} ELSE {inner} END"
+    return f"CASE {sql} {cases} ELSE {other} END"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text(Field):
-    """A text; `words11` is its vocabulary in 1.1."""
+    """A text. One that has `words11`, its vocabulary in 1.1, is never NULL, or the vocabulary has no other."""
 
     sql: str
     words11: Vocabulary | None = None
 
     def _said(self, version: Version) -> str:
-        return mapped(self.sql, self.words11) if version is Version.V11 else self.sql
+        return mapped(self.sql, self.words11) if self.words11 and version is Version.V11 else self.sql
 
     def json(self, version: Version) -> str:
         return f"to_json({self._said(version)})::text"
@@ -251,7 +247,7 @@ class Reference(Field):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class References(Field):
-    """References to all that a FROM clause finds, in the order of their sourcedIds; none are left out."""
+    """References to all that a FROM clause (with a WHERE) finds, by sourcedId; no empty list is told."""
 
     to: Kinship
     sql: str
@@ -274,14 +270,13 @@ class References(Field):
         return f"(SELECT '[' || string_agg({said}, ',' ORDER BY {sql}) || ']' {source})"  # constants
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
-        where = "AND" if " WHERE " in self.source else "WHERE"
-        compared = Compared(Kind.TEXT, self.sql, f"EXISTS (SELECT {self.source} {where} {{condition}})")
+        compared = Compared(Kind.TEXT, self.sql, f"EXISTS (SELECT {self.source} AND {{condition}})")
         return {self.name: compared, f"{self.name}.sourcedId": compared}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts(Field):
-    """A list of objects of their own: what the first of these FROM clauses that finds anything finds.
+    """A list of objects of their own: what the first of these FROM clauses (with a WHERE) that finds anything finds.
 
     `members` speak of `p`, which every FROM clause names; `order` too.
     """
@@ -303,8 +298,7 @@ class Parts(Field):
             for path, compared in member.paths(version).items():
                 tests, before = [], ""
                 for source in self.sources:
-                    where = "AND" if " WHERE " in source else "WHERE"
-                    tests.append(f"{before}EXISTS (SELECT {source} {where} {compared.around})")
+                    tests.append(f"{before}EXISTS (SELECT {source} AND {compared.around})")
                     before += f"NOT EXISTS (SELECT {source}) AND "
                 around = " OR ".join(f"({test})" for test in tests)
                 found[f"{self.name}.{path}"] = Compared(compared.kind, compared.sql, f"({around})")

@@ -123,6 +123,7 @@ async def single(tx: Transaction, question: Question, sourced_id: str) -> bytes 
         _with_root(f"""
         SELECT convert_to(doc, 'UTF8') FROM (
             SELECT {document} AS doc FROM (SELECT t.* FROM {table} t WHERE t.sourced_id = {name} AND {rows}) t) t
+        WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
         *values.all(),
     )
@@ -267,6 +268,7 @@ async def _told(tx: Transaction, question: Question, rows: str, values: Values) 
         SELECT {_LATEST} AS latest, {_stamp(tx, question)} AS stamp, page.*
         FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
               FROM (SELECT t.sourced_id, {question.document()} AS doc FROM ({rows}) t) t) page
+        WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
         *values.all(),
     )
