@@ -72,6 +72,9 @@ class _Sink:
     def flush(self) -> None:
         """Nothing waits anywhere else."""
 
+    def close(self) -> None:
+        """What is gathered is taken after this, too."""
+
     def taken(self) -> bytes:
         piece = bytes(self.gathered)
         self.gathered.clear()

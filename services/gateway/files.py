@@ -1,38 +1,22 @@
 """Files at the public door: passed on as they come to the service that owns their kind; and what came of them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
-from uuid import UUID
+from contextlib import AsyncExitStack
+from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from services.gateway import imports, rosters
 from services.gateway.gate import KeyCaller
-from shared.auth import Caller
+from services.gateway.imports import Decision, FindingsPage, Recent, Report, Sort
 from shared.client import ServiceClient, error_of
-from shared.errors import Invalid, NotFound, TrellisError, Unavailable
+from shared.errors import Invalid
 
-OWNERS = {
-    "roster": "roster",
-    "framework": "mastery",
-    "forms": "assessment",
-    "answers": "assessment",
-    "programme": "partnership",
-    "willingness": "partnership",
-}
-"""Which service owns which kind of file."""
-_DIAGNOSTIC = frozenset({"answers", "programme", "willingness"})
-"""Results, and what is done because of them: nothing for accountability."""
-
-
-class NoSuchKind(NotFound):
-    """There are imports of roster, framework, forms, answers, programme and willingness."""
-
-
-class NoSuchImport(NotFound):
-    """There is no such import."""
+MOST_LISTED = 100
 
 
 class CutOff(Invalid):
@@ -47,48 +31,22 @@ class Accepted(BaseModel):
     state: str
 
 
-class Finding(BaseModel):
-    """Something in the file that broke a rule, and what to do about it (or what was done)."""
-
-    file: str
-    line: int | None
-    column: str | None
-    value: str | None
-    rule: str
-    remedy: str
-
-
-class Effects(BaseModel):
-    """What followed: facts by type announced by any service, and by service heard, waiting and parked."""
-
-    announced: dict[str, int]
-    heard: dict[str, dict[str, int]]
-    waiting: dict[str, int]
-    parked: dict[str, int]
-    away: list[str]
-
-
-class Report(BaseModel):
-    """How far an import is. `readable`: it is applied, and every service that listens has heard all that followed."""
-
-    id: str
-    url: str
-    kind: str
-    state: str
-    done: int
-    total: int | None
-    counts: dict[str, int]
-    problem_count: int
-    repair_count: int
-    problems: list[Finding]
-    repairs: list[Finding]
-    readable: bool
-    effects: Effects
-
-
 def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
     """The imports, whichever service they belong to."""
     router = APIRouter(prefix="/v1", tags=["imports"])
+    for decision in ("approve", "reject", "apply", "undo"):
+        _decision(router, services, decision)
+
+    @router.get("/imports")
+    async def recent(
+        caller: KeyCaller,
+        first: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
+        before: Annotated[str | None, Query(max_length=100)] = None,
+        kind: Annotated[str | None, Query(max_length=100)] = None,
+        state: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Recent:
+        """The imports that came last, newest first."""
+        return await imports.recent(services, caller, first=first, before=before, kind=kind, state=state)
 
     @router.post("/imports/{kind}", status_code=202)
     async def receive(
@@ -99,21 +57,17 @@ def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
         keep_good: bool = False,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> Accepted:
-        """Take a file in: the body is the file. 202 when every byte is durable."""
-        owner = services[_owner(kind)]
-        _check(caller, kind)
+        """Take a file in: the body is the file, other parameters are its kind's options. 202 when it is durable."""
+        owner = services[imports.owner_of(kind)]
+        imports.check(caller, kind)
         headers = {"content-type": "application/octet-stream"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
+        options = [(name, value) for name, value in request.query_params.multi_items() if name != "keep_good"]
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in options)
+        path = f"/imports/{kind}?keep_good={'true' if keep_good else 'false'}{'&' if query else ''}{query}"
         try:
-            async with owner.stream(
-                "POST",
-                f"/imports/{kind}",
-                caller,
-                content=_body(request),
-                headers=headers,
-                params={"keep_good": "true" if keep_good else "false"},
-            ) as answer:
+            async with owner.stream("POST", path, caller, content=_body(request), headers=headers) as answer:
                 await answer.aread()
                 if not answer.is_success:
                     raise error_of(answer)
@@ -128,81 +82,47 @@ def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
     @router.get("/imports/{import_id}")
     async def report(import_id: str, caller: KeyCaller) -> Report:
         """How far an import is, what was found, and whether all that follows from it can be read."""
-        kind, _, rest = import_id.partition("-")
-        try:
-            owner, own_id = services[_owner(kind)], UUID(rest)
-        except (ValueError, NoSuchKind):
-            raise NoSuchImport from None
-        _check(caller, kind)
-        found: dict[str, Any] = await owner.get(f"/imports/{own_id}", caller)
-        if found["kind"] != kind:  # what was checked above was checked for the kind that was said
-            raise NoSuchImport
-        followed = dict(
-            zip(
-                services,
-                await asyncio.gather(*(_followed(one, own_id, caller) for one in services.values())),
-                strict=True,
-            )
-        )
-        effects = _effects(followed)
-        complete = found["state"] == "applied" and _all_heard(effects, followed)
-        url = f"/v1/imports/{import_id}"
-        return Report.model_validate({**found, "id": import_id, "url": url, "readable": complete, "effects": effects})
+        return await imports.report(services, import_id, caller)
 
+    @router.get("/imports/{import_id}/findings")
+    async def findings(
+        import_id: str,
+        caller: KeyCaller,
+        first: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+        after: Annotated[int | None, Query(ge=0)] = None,
+        sort: Sort | None = None,
+    ) -> FindingsPage:
+        """A page of what was found: problems, repairs, reasons to hold, or all of them."""
+        return await imports.findings_page(services, import_id, caller, sort=sort, first=first, after=after)
+
+    @router.get("/imports/{import_id}/findings.csv")
+    async def table(import_id: str, caller: KeyCaller) -> StreamingResponse:
+        """All findings that are kept, as CSV; cells that a spreadsheet would compute begin with an apostrophe."""
+        stack = AsyncExitStack()
+        answer = await stack.enter_async_context(imports.findings_table(services, import_id, caller))
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async with stack:
+                async for piece in answer.aiter_bytes():
+                    yield piece
+
+        named = {"content-disposition": f'attachment; filename="{import_id}.csv"'}
+        return StreamingResponse(pieces(), media_type="text/csv; charset=utf-8", headers=named)
+
+    router.include_router(rosters.routes(services))
     return router
 
 
-def _owner(kind: str) -> str:
-    if kind not in OWNERS:
-        raise NoSuchKind
-    return OWNERS[kind]
+def _decision(router: APIRouter, services: Mapping[str, ServiceClient], decision: Decision) -> None:
+    async def decided(import_id: str, caller: KeyCaller) -> Report:
+        """The import as it is after a person's decision."""
+        await imports.decide(services, import_id, decision, caller)
+        return await imports.report(services, import_id, caller)
 
-
-def _check(caller: Caller, kind: str) -> None:
-    caller.need("imports:write")
-    caller.need_whole_district()
-    if kind in _DIAGNOSTIC:
-        caller.refuse_accountability()
+    router.add_api_route(f"/imports/{{import_id}}:{decision}", decided, methods=["POST"], name=decision)
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
     async for piece in request.stream():
         if piece:
             yield piece
-
-
-async def _followed(service: ServiceClient, id_: UUID, caller: Caller) -> dict[str, Any] | None:
-    """What one service has announced and heard because of the import; None when it does not answer."""
-    try:
-        found: dict[str, Any] = await service.get(f"/causes/{id_}", caller)
-    except Unavailable:
-        return None
-    except TrellisError:
-        raise
-    return found
-
-
-def _effects(followed: Mapping[str, dict[str, Any] | None]) -> Effects:
-    announced: dict[str, int] = {}
-    known = {name: one for name, one in followed.items() if one is not None}
-    for one in known.values():
-        for kind, facts in one["announced"].items():
-            announced[kind] = announced.get(kind, 0) + facts
-    return Effects(
-        announced=announced,
-        heard={name: one["heard"] for name, one in known.items() if one["heard"]},
-        waiting={name: sum(one["waiting"].values()) for name, one in known.items() if one["waiting"]},
-        parked={name: sum(one["parked"].values()) for name, one in known.items() if one["parked"]},
-        away=[name for name, one in followed.items() if one is None],
-    )
-
-
-def _all_heard(effects: Effects, followed: Mapping[str, dict[str, Any] | None]) -> bool:
-    if effects.away or effects.waiting:
-        return False
-    return all(
-        one is not None and one["heard"].get(kind, 0) >= facts
-        for one in followed.values()
-        for kind, facts in effects.announced.items()
-        if one is None or kind in one["listens"]
-    )

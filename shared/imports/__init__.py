@@ -18,7 +18,7 @@ from shared.imports.door import Imports, UnknownOption
 from shared.imports.findings import Finding, Sort
 from shared.imports.importers import DRY_RUN, SWITCH, Importer, Undoes, Verdict, WholeImporter
 from shared.imports.job import Counts, Job
-from shared.imports.reports import Brief, FindingsPage, NoSuchImport, Report, report_of
+from shared.imports.reports import Brief, FindingsPage, NoSuchImport, Report, applied_summaries, report_of
 from shared.imports.uploads import EmptyFile, SameKeyOtherFile, StillReceiving
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "UnknownOption",
     "Verdict",
     "WholeImporter",
+    "applied_summaries",
     "report_of",
 ]

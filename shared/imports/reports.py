@@ -118,6 +118,18 @@ async def recent(
     return [_brief(row) for row in rows]
 
 
+async def applied_summaries(tx: Transaction, kind: str, *, most: int) -> list[dict[str, Any]]:
+    """What the last applied imports of this kind said of themselves, the latest first."""
+    rows = await tx.fetch(
+        """
+        SELECT summary FROM imports
+        WHERE district_id = $1 AND kind = $2 AND applied_at IS NOT NULL ORDER BY applied_at DESC LIMIT $3
+        """,
+        tx.caller.district, kind, most,
+    )  # fmt: skip
+    return [row["summary"] for row in rows]
+
+
 async def findings_page(
     tx: Transaction, import_id: UUID, *, sort: Sort | None, first: int, after: int | None
 ) -> FindingsPage:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.files import OWNERS
+from services.gateway.imports import OWNERS
 from services.gateway.keys.grants import district_id
 from shared.auth import SCOPES
 from tests.integration.gateway.conftest import Gateway
@@ -29,6 +29,8 @@ class TestAFile:
         ("kind", "owner"),
         [
             ("roster", "roster"),
+            ("attendance", "roster"),
+            ("closures", "roster"),
             ("framework", "mastery"),
             ("forms", "assessment"),
             ("answers", "assessment"),
@@ -161,12 +163,120 @@ class TestItsReport:
         assert (await gateway.ask("GET", f"/v1/imports/{id_}", key)).status_code == 404
 
 
+class TestItsOptions:
+    async def test_go_along_to_the_owner_as_they_are(self, gateway: Gateway, world: World, key: str) -> None:
+        answer = await gateway.ask("POST", "/v1/imports/roster?strict=true&encoding=a%26b", key, content=b"x")
+
+        assert answer.status_code == 202
+        assert world.uploads[0][2] == {
+            "keep_good": "False", "idempotency": "", "strict": "true", "encoding": "a&b"
+        }  # fmt: skip
+
+
+class TestWhatAPersonDecides:
+    @pytest.mark.parametrize("decision", ["approve", "reject", "apply", "undo"])
+    async def test_goes_to_the_owner(self, gateway: Gateway, world: World, key: str, decision: str) -> None:
+        world.import_state = "held"
+
+        answer = await gateway.ask("POST", f"/v1/imports/roster-{IMPORTED}:{decision}", key)
+
+        assert (answer.status_code, answer.json()["id"]) == (200, f"roster-{IMPORTED}")
+        assert world.decisions == [f"roster/{decision}"]
+
+    async def test_that_comes_too_late_is_a_conflict(self, gateway: Gateway, world: World, key: str) -> None:
+        world.import_state = "applied"
+
+        answer = await gateway.ask("POST", f"/v1/imports/roster-{IMPORTED}:approve", key)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+
+    async def test_needs_its_scope_and_the_whole_district(self, gateway: Gateway, world: World, key: str) -> None:
+        world.import_state = "held"
+        reader = (await gateway.new_key(scopes=sorted(SCOPES - {"imports:write"})))["key"]
+        school = (await gateway.new_key(schools=["sourcedId:school-1"]))["key"]
+
+        for not_enough in (reader, school):
+            answer = await gateway.ask("POST", f"/v1/imports/roster-{IMPORTED}:approve", not_enough)
+            assert answer.status_code == 403
+        assert world.decisions == []
+
+
+class TestWhatWasFound:
+    async def test_is_paged(self, gateway: Gateway, world: World, key: str) -> None:
+        world.findings = 5
+
+        first = (await gateway.ask("GET", f"/v1/imports/roster-{IMPORTED}/findings?first=2", key)).json()
+        rest = (await gateway.ask("GET", f"/v1/imports/roster-{IMPORTED}/findings?after=1", key)).json()
+
+        assert ([one["number"] for one in first["items"]], first["has_next"]) == ([0, 1], True)
+        assert ([one["number"] for one in rest["items"]], rest["has_next"]) == ([2, 3, 4], False)
+
+    async def test_comes_as_a_table(self, gateway: Gateway, key: str) -> None:
+        answer = await gateway.ask("GET", f"/v1/imports/roster-{IMPORTED}/findings.csv", key)
+
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert answer.text == "sort,file\r\nproblem,users.csv\r\n"
+
+    async def test_of_no_import_is_not_there(self, gateway: Gateway, key: str) -> None:
+        for path in ("findings", "findings.csv"):
+            nothing = an_id(IMPORTED, "nothing")
+            assert (await gateway.ask("GET", f"/v1/imports/roster-{nothing}/{path}", key)).status_code == 404
+
+
+class TestTheLastImports:
+    async def test_are_listed_with_their_kind(self, gateway: Gateway, world: World, key: str) -> None:
+        world.import_state = "held"
+
+        found = (await gateway.ask("GET", "/v1/imports", key)).json()
+        none = (await gateway.ask("GET", "/v1/imports?state=applied", key)).json()
+
+        assert [(one["id"], one["verdict"]) for one in found["imports"]] == [(f"roster-{IMPORTED}", "held")]
+        assert none == {"imports": [], "before": None}
+
+    async def test_of_results_are_not_listed_for_accountability(self, gateway: Gateway, world: World, key: str) -> None:
+        world.import_kind = "answers"
+        them = (await gateway.new_key(purpose="accountability"))["key"]
+
+        assert len((await gateway.ask("GET", "/v1/imports", key)).json()["imports"]) == 1
+        assert (await gateway.ask("GET", "/v1/imports", them)).json()["imports"] == []
+        assert (await gateway.ask("GET", "/v1/imports?kind=answers", them)).status_code == 403
+
+
+class TestTheGuard:
+    async def test_is_read_and_changed(self, gateway: Gateway, world: World, key: str) -> None:
+        before = (await gateway.ask("GET", "/v1/roster/guard", key)).json()
+        changed = await gateway.ask("PUT", "/v1/roster/guard", key, json={**before, "school_percent": 12.5})
+
+        assert (before["school_percent"], before["class_percent"], before["class_least"]) == (5, 50, 5)
+        assert changed.status_code == 200
+        assert world.guard.school_percent == 12.5
+
+    @pytest.mark.parametrize("wrong", [{"school_percent": -1}, {"class_percent": 0}, {"clas_percent": 5}])
+    async def test_refuses_what_is_no_threshold(
+        self, gateway: Gateway, world: World, key: str, wrong: dict[str, float]
+    ) -> None:
+        answer = await gateway.ask("PUT", "/v1/roster/guard", key, json=wrong)
+
+        assert answer.status_code == 422
+        assert world.guard.school_percent == 5
+
+    async def test_needs_its_scope_and_the_whole_district(self, gateway: Gateway, key: str) -> None:
+        reader = (await gateway.new_key(scopes=sorted(SCOPES - {"imports:write"})))["key"]
+        school = (await gateway.new_key(schools=["sourcedId:school-1"]))["key"]
+
+        for not_enough in (reader, school):
+            assert (await gateway.ask("GET", "/v1/roster/guard", not_enough)).status_code == 403
+            assert (await gateway.ask("PUT", "/v1/roster/guard", not_enough, json={})).status_code == 403
+
+
 async def test_the_routes_are_described_for_who_has_a_key(gateway: Gateway, key: str) -> None:
     paths = (await gateway.ask("GET", "/v1/openapi.json", key)).json()["paths"]
 
     assert set(paths) == {
         "/v1/districts", "/v1/keys", "/v1/keys/{key_id}", "/v1/keys/{key_id}/rotate",
-        "/v1/imports/{kind}", "/v1/imports/{import_id}",
+        "/v1/imports", "/v1/imports/{kind}", "/v1/imports/{import_id}", "/v1/imports/{import_id}/findings",
+        "/v1/imports/{import_id}/findings.csv", "/v1/roster/guard",
+        *(f"/v1/imports/{{import_id}}:{decision}" for decision in ("approve", "reject", "apply", "undo")),
     }  # fmt: skip
 
 
@@ -178,7 +288,7 @@ async def test_accountability_gets_no_result_from_any_rest_route(gateway: Gatewa
         for method in methods:
             filled = path.replace("{kind}", "answers").replace("{import_id}", f"answers-{IMPORTED}")
             answer = await gateway.ask(method, filled.replace("{key_id}", "x"), them, json={})
-            if "imports" in path:
+            if "imports/" in path:
                 assert answer.status_code == 403, f"{method} {path}"
             assert not any(str(secret) in answer.text for secret in (THETA, PROBABILITY, SCORE))
     assert world.uploads == []

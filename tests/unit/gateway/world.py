@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request, Response
 
 from services.assessment import contract as assessment
 from services.gateway.clients import Services
@@ -20,7 +20,7 @@ from services.mastery import contract as mastery
 from services.roster import contract as roster
 from shared.auth import SCOPES, Caller, Purpose, Tokens
 from shared.client import ServiceClient
-from shared.errors import Forbidden
+from shared.errors import Conflict, Forbidden
 from shared.http import CallerOf, answer_errors
 from shared.imports import NoSuchImport
 from tests.unit.gateway import partnerships
@@ -77,6 +77,10 @@ class World:
     import_kind: str = "roster"
     imports_of: UUID = NORTH
     """Whose the one import is."""
+    findings: int = 0
+    summary: dict[str, Any] = field(default_factory=dict)
+    decisions: list[str] = field(default_factory=list)
+    guard: roster.Guard = field(default_factory=roster.Guard)
 
     @property
     def imported(self) -> UUID:
@@ -165,6 +169,8 @@ def service(name: str, world: World) -> FastAPI:
 
     {"roster": _roster, "assessment": _assessment, "mastery": _mastery, "partnership": _partnership}[name](app, world)
     _imports(app, name, world)
+    if name == "roster":
+        _guard(app, world)
     return app
 
 
@@ -347,28 +353,87 @@ def _code(known: list[mastery.Competency]) -> Callable[[UUID], str]:
     return lambda id_: codes[id_]
 
 
+def _guard(app: FastAPI, world: World) -> None:
+    @app.get("/guard")
+    async def thresholds(caller: CallerOf) -> roster.Guard:
+        return world.guard
+
+    @app.post("/guard")
+    async def change(to: roster.Guard, caller: CallerOf) -> roster.Guard:
+        world.guard = to
+        return to
+
+
 def _imports(app: FastAPI, name: str, world: World) -> None:
+    @app.post("/imports/{import_id}:{decision}")
+    async def decide(import_id: UUID, decision: str, caller: CallerOf) -> dict[str, Any]:
+        found = _report(world, import_id, caller)
+        world.decisions.append(f"{name}/{decision}")
+        if world.import_state != "held":
+            raise Conflict("Only a held import can be approved.")
+        return found | {"state": "staged", "verdict": None}
+
+    @app.get("/imports")
+    async def recent(
+        caller: CallerOf, first: int, kind: Annotated[list[str], Query()], state: str | None = None
+    ) -> list[dict[str, Any]]:
+        if world.import_kind not in kind or caller.district != world.imports_of:
+            return []
+        found = _report(world, world.imported, caller)
+        return [found] if state in (None, world.import_state) else []
+
     @app.post("/imports/{kind}", status_code=202)
     async def receive(kind: str, request: Request, caller: CallerOf, keep_good: bool = False) -> dict[str, Any]:
         body = b"".join([piece async for piece in request.stream()])
         kept = {"keep_good": str(keep_good), "idempotency": request.headers.get("idempotency-key", "")}
+        kept |= {name: value for name, value in request.query_params.items() if name != "keep_good"}
         world.uploads.append((f"{name}/{kind}", body, kept))
         return {"id": str(world.imported), "state": "staged"}
 
     @app.get("/imports/{import_id}")
     async def report(import_id: UUID, caller: CallerOf) -> dict[str, Any]:
-        if import_id != world.imported or caller.district != world.imports_of:
-            raise NoSuchImport
-        return {
-            "id": str(world.imported), "kind": world.import_kind, "state": world.import_state, "done": 3, "total": 3,
-            "counts": {"added": 3, "changed": 0, "unchanged": 0, "refused": 0}, "problem_count": 0, "repair_count": 0,
-            "problems": [], "repairs": [],
-        }  # fmt: skip
+        return _report(world, import_id, caller)
+
+    @app.get("/imports/{import_id}/findings")
+    async def findings(
+        import_id: UUID, caller: CallerOf, first: int, after: int = -1, sort: str | None = None
+    ) -> dict[str, Any]:
+        _report(world, import_id, caller)
+        sorts = ("hold", "problem", "repair")
+        every = [{"number": n, "sort": sorts[n % 3], "finding": _finding(n)} for n in range(world.findings)]
+        items = [one for one in every if one["number"] > after and sort in (None, one["sort"])]
+        return {"items": items[:first], "has_next": len(items) > first}
+
+    @app.get("/imports/{import_id}/findings.csv")
+    async def table(import_id: UUID, caller: CallerOf) -> Response:
+        _report(world, import_id, caller)
+        return Response("sort,file\r\nproblem,users.csv\r\n", media_type="text/csv")
 
     @app.get("/causes/{cause}")
     async def cause(cause: str, caller: CallerOf) -> dict[str, Any]:
         nothing = {"listens": [], "announced": {}, "heard": {}, "waiting": {}, "parked": {}}
         return nothing | world.causes.get(name, {})
+
+
+def _finding(number: int) -> dict[str, Any]:
+    return {
+        "file": "users.csv", "line": number + 2, "column": "email", "value": "x", "rule": "form", "remedy": "Mend it."
+    }  # fmt: skip
+
+
+def _report(world: World, import_id: UUID, caller: Caller) -> dict[str, Any]:
+    if import_id != world.imported or caller.district != world.imports_of:
+        raise NoSuchImport
+    verdicts = {"applied": "accepted", "refused": "refused", "held": "held"}
+    when = "2026-01-02T03:04:05Z"
+    return {
+        "id": str(world.imported), "kind": world.import_kind, "state": world.import_state,
+        "verdict": verdicts.get(world.import_state), "done": 3, "total": 3,
+        "counts": {"added": 3, "changed": 0, "unchanged": 0, "refused": 0}, "problem_count": 0, "repair_count": 0,
+        "hold_count": 0, "problems": [], "repairs": [], "holds": [], "options": {}, "summary": world.summary,
+        "created_at": when, "updated_at": when, "applied_at": None, "kept_until": None, "approved_by": None,
+        "approved_at": None, "rejected_by": None, "rejected_at": None, "undone_by": None, "undone_at": None,
+    }  # fmt: skip
 
 
 def _page(items: list[Any], first: int, after: UUID | None) -> tuple[list[Any], bool]:
