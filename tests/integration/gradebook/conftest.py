@@ -1,19 +1,23 @@
 """A small district, and a system beside the district's that writes to its gradebook."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
+import httpx
 import orjson
 import pytest
 
-from services.roster.api.oneroster import writes
-from services.roster.domain.oneroster.refusals import Refused
-from services.roster.domain.oneroster.versions import Version
+from services.roster import api
+from services.roster.domain.oneroster.versions import Service, Version, base_of
 from services.roster.store import revisions
-from shared.auth import SCOPES, Caller, Purpose
+from shared.auth import SCOPES, Caller, Purpose, Tokens
 from shared.db import Database, Transaction
+from shared.http import build_app
 
+TOKENS = Tokens("a-secret-of-the-tests-that-is-long-enough")
+PUBLIC = "https://roster.example.org"
 FreshDatabase = Callable[[str], Awaitable[Database]]
 DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_DISTRICT = UUID("22222222-2222-4222-8222-222222222222")
@@ -58,17 +62,27 @@ class Gradebook:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        app = build_app(name="roster", database=database, tokens=TOKENS, routers=[api.router])
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://roster")
 
     async def send(
         self, method: str, path: str, body: Any = None, *, caller: Caller | None = None, version: Version = Version.V12
     ) -> tuple[int, Any]:
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-        asked = writes.Write(version, method, tuple(path.split("/")), content)
-        try:
-            status, answer = await writes.answer(self.database, caller or a_caller(), asked)
-        except Refused as refused:
-            return refused.status, refused.description
-        return status, None if answer is None else orjson.loads(answer)
+        where = f"{base_of(Service.GRADEBOOK, version)}/{quote(path)}"
+        headers = {"authorization": f"Bearer {TOKENS.sign(caller or a_caller())}", "x-public-url": PUBLIC}
+        answer = await self.client.request(method, where, headers=headers, content=content)
+        said = answer.json() if answer.content else None
+        if answer.is_success:
+            return answer.status_code, said
+        return answer.status_code, said["Description" if version is Version.V11 else "imsx_description"]
+
+    async def get(self, path: str, **how: Any) -> Any:
+        """What a collection holds, or an object; it has to be there."""
+        status, said = await self.send("GET", path, **how)
+        assert status == 200, said
+        [held] = said.values()
+        return held
 
     async def put(self, path: str, said: dict[str, Any], **how: Any) -> tuple[int, Any]:
         kinds = {"categories": "category"}
@@ -95,13 +109,15 @@ class Gradebook:
 
 
 @pytest.fixture
-async def gradebook(fresh_database: FreshDatabase) -> Gradebook:
+async def gradebook(fresh_database: FreshDatabase) -> AsyncIterator[Gradebook]:
     """Two schools with a class each; two terms of a year; three students, one of them in the other school."""
     database = await fresh_database("roster")
     for district in (DISTRICT, OTHER_DISTRICT):
         async with database.transaction(a_caller(district)) as tx:
             await a_district(tx)
-    return Gradebook(database)
+    made = Gradebook(database)
+    yield made
+    await made.client.aclose()
 
 
 async def a_district(tx: Transaction) -> None:

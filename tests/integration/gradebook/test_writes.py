@@ -180,10 +180,11 @@ class TestWhatIsRefused:
 
         status, told = await gradebook.put("categories/exams", {"title": "Exams"}, caller=caller)
 
-        assert (status, told) == (403, f"This needs the scope {PURL}gradebook.createput.")
+        assert (status, told) == (403, f"This needs one of the scopes {PURL}gradebook.createput.")
 
     async def test_what_cannot_be_written_is_not_there(self, gradebook: Gradebook) -> None:
         assert (await gradebook.send("PUT", "classes/north-math", {"class": {}}))[0] == 404
+        assert (await gradebook.send("POST", "lineItems", {"lineItems": []}))[0] == 405
         assert (await gradebook.put("scoreScales/x", {}, version=Version.V11))[0] == 404
 
 

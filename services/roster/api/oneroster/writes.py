@@ -3,17 +3,21 @@
 PUT answers 201 whether the record is new or replaced: that is the one success the official description knows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 import orjson
+from starlette.requests import Request
+from starlette.responses import Response
 
+from services.roster.api.oneroster.operation import Answer, Operation, Write
 from services.roster.domain.gradebook import bodies, rows
 from services.roster.domain.gradebook.bodies import Problem, Record
 from services.roster.domain.gradebook.kinds import V1P1, V1P2, Kind, Shape, Target
+from services.roster.domain.gradebook.values import LONGEST_ID
 from services.roster.domain.oneroster import refusals, scopes
 from services.roster.domain.oneroster.refusals import Refused
 from services.roster.domain.oneroster.versions import Version
@@ -25,118 +29,122 @@ from shared.errors import Forbidden, NotFound
 LONGEST_BODY = 10_000_000
 """Bytes; some twenty thousand results."""
 _ATTEMPTS = 4
-_ASSESSMENT = frozenset({Kind.ASSESSMENT_LINE_ITEM, Kind.ASSESSMENT_RESULT})
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One request. `segments`: the path below the service's base, percent-decoded."""
-
-    version: Version
-    method: str
-    segments: tuple[str, ...]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a POST adds to: the kind, and what each sourcedId of the path names and implies (a field of the record)."""
+    """What a POST adds to: the kind, and for each sourcedId of the path what it names and which field it implies."""
 
     kind: Kind
-    path: tuple[str, ...]
     targets: tuple[tuple[Target, str], ...]
 
-    def parents(self, segments: Sequence[str]) -> tuple[str, ...] | None:
-        """The sourcedIds of a path to it; None when the path is another."""
-        if len(segments) != len(self.path):
-            return None
-        for wanted, segment in zip(self.path, segments, strict=True):
-            if wanted and wanted != segment:
-                return None
-        return tuple(segment for wanted, segment in zip(self.path, segments, strict=True) if not wanted)
 
-
-_COLLECTIONS = (
-    Collection(Kind.LINE_ITEM, ("classes", "", "lineItems"), ((Target.CLASS, "class"),)),
-    Collection(Kind.LINE_ITEM, ("schools", "", "lineItems"), ((Target.ORG, "school"),)),
-    Collection(Kind.RESULT, ("lineItems", "", "results"), ((Target.LINE_ITEM, "lineItem"),)),
-    Collection(
-        Kind.RESULT,
-        ("classes", "", "academicSessions", "", "results"),
-        ((Target.CLASS, "class"), (Target.SESSION, "")),
-    ),
-)
+_Work = Callable[[Transaction], Awaitable[None]]
+_Said = TypeVar("_Said")
 _SHAPES: Mapping[Version, Mapping[Kind, Shape]] = {Version.V11: V1P1, Version.V12: V1P2}
 
 
-def methods(version: Version, segments: Sequence[str]) -> frozenset[str]:
-    """How this path may be written to."""
-    if _single(version, segments) is not None:
-        return frozenset({"PUT", "DELETE"})
-    return frozenset({"POST"}) if _collection(version, segments) is not None else frozenset()
+def put(kind: Kind) -> Answer:
+    """Creates or replaces one record."""
+
+    async def answer(request: Request, caller: Caller, version: Version, sourced_ids: tuple[str, ...]) -> Response:
+        shape, [sourced_id] = _SHAPES[version][kind], sourced_ids
+        body = await _body(request)
+        record = _read(lambda: bodies.one(body, shape, sourced_id))
+
+        async def work(tx: Transaction) -> None:
+            await hold(tx, kind, sourced_id)
+            known = await named.find(tx, bodies.named([record]))
+            await writing.save(tx, kind, rows.rows(shape, [record], known))
+
+        await _insist(request, caller, work)
+        return Response(status_code=201)
+
+    return answer
 
 
-async def answer(database: Database, caller: Caller, asked: Write) -> tuple[int, bytes | None]:
-    """Write it; the status and the body of the answer. Raises Refused, also when this path is not written to so."""
-    single, collection = _single(asked.version, asked.segments), _collection(asked.version, asked.segments)
-    match asked.method, single, collection:
-        case "PUT", (shape, sourced_id), _:
-            _allow(caller, scopes.ASSESSMENT_PUT if shape.kind in _ASSESSMENT else scopes.GRADEBOOK_PUT)
-            record = _read(lambda: bodies.one(_bounded(asked.body), shape, sourced_id))
-            await _insist(database, caller, lambda tx: _put(tx, shape, record))
-            return 201, None
-        case "DELETE", (shape, sourced_id), _:
-            _allow(caller, scopes.ASSESSMENT_DELETE if shape.kind in _ASSESSMENT else scopes.GRADEBOOK_DELETE)
-            _nameable(shape.kind, sourced_id)
-            await _insist(database, caller, lambda tx: _delete(tx, shape.kind, sourced_id))
-            return 204, None
-        case "POST", _, (into, parents):
-            _allow(caller, scopes.GRADEBOOK_POST)
-            return 201, await _post(database, caller, into, parents, asked)
-    raise refusals.unknown(f"There is nothing to {asked.method} at /{'/'.join(asked.segments)[:200]}.")
+def delete(kind: Kind) -> Answer:
+    """Ends one record."""
+
+    async def answer(request: Request, caller: Caller, _version: Version, sourced_ids: tuple[str, ...]) -> Response:
+        [sourced_id] = sourced_ids
+        _nameable(kind, sourced_id)
+
+        async def work(tx: Transaction) -> None:
+            await hold(tx, kind, sourced_id)
+            await ending.delete(tx, kind, sourced_id)
+
+        await _insist(request, caller, work)
+        return Response(status_code=204)
+
+    return answer
 
 
-def _single(version: Version, segments: Sequence[str]) -> tuple[Shape, str] | None:
-    if len(segments) != 2:
-        return None
-    plural = _spelled(version, segments[0])
-    return next(((shape, segments[1]) for shape in _SHAPES[version].values() if shape.plural == plural), None)
+def add(into: Collection) -> Answer:
+    """Creates many records at once, with sourcedIds of ours."""
+
+    async def answer(request: Request, caller: Caller, version: Version, sourced_ids: tuple[str, ...]) -> Response:
+        for (target, _), parent in zip(into.targets, sourced_ids, strict=True):
+            _nameable(target, parent)
+        shape, body = _SHAPES[version][into.kind], await _body(request)
+        within = "/".join(f"{target} {parent}" for (target, _), parent in zip(into.targets, sourced_ids, strict=True))
+        implied = {name: parent for (_, name), parent in zip(into.targets, sourced_ids, strict=True) if name}
+        records, pairs = _read(lambda: bodies.many(body, shape, caller.district, within, implied))
+
+        async def work(tx: Transaction) -> None:
+            await hold(tx, into.kind, within)
+            await _add(tx, into, sourced_ids, shape, records)
+
+        await _insist(request, caller, work)
+        said = [{"suppliedSourcedId": supplied, "allocatedSourcedId": allocated} for supplied, allocated in pairs]
+        return Response(orjson.dumps({"sourcedIdPairs": said}), 201, media_type="application/json")
+
+    return answer
 
 
-def _collection(version: Version, segments: Sequence[str]) -> tuple[Collection, tuple[str, ...]] | None:
-    if version is Version.V11:
-        return None
-    for one in _COLLECTIONS:
-        parents = one.parents(segments)
-        if parents is not None:
-            return one, parents
-    return None
+_LINE_ITEMS_OF_CLASS = Collection(Kind.LINE_ITEM, ((Target.CLASS, "class"),))
+_LINE_ITEMS_OF_SCHOOL = Collection(Kind.LINE_ITEM, ((Target.ORG, "school"),))
+_RESULTS_OF_LINE_ITEM = Collection(Kind.RESULT, ((Target.LINE_ITEM, "lineItem"),))
+_RESULTS_OF_SESSION = Collection(Kind.RESULT, ((Target.CLASS, "class"), (Target.SESSION, "")))
 
 
-def _spelled(version: Version, word: str) -> str:
-    """1.1's paths may be written in any case."""
-    if version is Version.V12:
-        return word
-    return next((shape.plural for shape in V1P1.values() if shape.plural.lower() == word.lower()), word)
+def _singles() -> dict[str, Operation]:
+    found: dict[str, Operation] = {}
+    for kind, shape in V1P2.items():
+        of_assessment = kind in (Kind.ASSESSMENT_LINE_ITEM, Kind.ASSESSMENT_RESULT)
+        may_put = scopes.ASSESSMENT_PUT if of_assessment else scopes.GRADEBOOK_PUT
+        may_delete = scopes.ASSESSMENT_DELETE if of_assessment else scopes.GRADEBOOK_DELETE
+        found[f"PUT /{shape.plural}/{{}}"] = Write(put(kind), may_put)
+        found[f"DELETE /{shape.plural}/{{}}"] = Write(delete(kind), may_delete)
+    return found
 
 
-def _allow(caller: Caller, wanted: frozenset[str]) -> None:
-    if wanted.isdisjoint(scopes.granted(caller.scopes)):
-        raise Refused(403, "forbidden", f"This needs the scope {sorted(wanted)[0]}.")
+WRITES: dict[str, Operation] = {
+    **_singles(),
+    "POST /classes/{}/lineItems": Write(add(_LINE_ITEMS_OF_CLASS), scopes.GRADEBOOK_POST),
+    "POST /schools/{}/lineItems": Write(add(_LINE_ITEMS_OF_SCHOOL), scopes.GRADEBOOK_POST),
+    "POST /lineItems/{}/results": Write(add(_RESULTS_OF_LINE_ITEM), scopes.GRADEBOOK_POST),
+    "POST /classes/{}/academicSessions/{}/results": Write(add(_RESULTS_OF_SESSION), scopes.GRADEBOOK_POST),
+}
+"""Every write, by method and path."""
 
 
-def _bounded(body: bytes) -> bytes:
-    if len(body) > LONGEST_BODY:
-        raise Refused(413, "invaliddata", f"The body is longer than {LONGEST_BODY:,} bytes; send fewer at once.")
-    return body
+async def _body(request: Request) -> bytes:
+    """All of it, up to what is sane."""
+    found = bytearray()
+    async for piece in request.stream():
+        found += piece
+        if len(found) > LONGEST_BODY:
+            raise Refused(413, "invaliddata", f"The body is longer than {LONGEST_BODY:,} bytes; send fewer at once.")
+    return bytes(found)
 
 
-def _nameable(kind: Kind, sourced_id: str) -> None:
-    if not sourced_id or "\0" in sourced_id or len(sourced_id) > 255:
+def _nameable(kind: Kind | Target, sourced_id: str) -> None:
+    if not sourced_id or "\0" in sourced_id or len(sourced_id) > LONGEST_ID:
         raise refusals.unknown(f"There is no such {kind}.")
 
 
-def _read(read: Any) -> Any:
+def _read(read: Callable[[], _Said]) -> _Said:
     """What the domain makes of a body, its complaints in the standard's words."""
     try:
         return read()
@@ -146,8 +154,9 @@ def _read(read: Any) -> Any:
         raise refusals.invalid(f"{wrong}.") from wrong
 
 
-async def _insist(database: Database, caller: Caller, work: Any) -> None:
+async def _insist(request: Request, caller: Caller, work: _Work) -> None:
     """Do it in a transaction of its own; again, when it and another were in each other's way."""
+    database: Database = request.app.state.database
     for left in reversed(range(_ATTEMPTS)):
         try:
             async with database.transaction(caller) as tx:
@@ -172,39 +181,9 @@ def _busy() -> Refused:
     return Refused(429, "server_busy", "An import is changing these records; try again in a minute.")
 
 
-async def _put(tx: Transaction, shape: Shape, record: Record) -> None:
-    await hold(tx, shape.kind, record.sourced_id)
-    known = await named.find(tx, bodies.named([record]))
-    await writing.save(tx, shape.kind, rows.rows(shape, [record], known))
-
-
-async def _delete(tx: Transaction, kind: Kind, sourced_id: str) -> None:
-    await hold(tx, kind, sourced_id)
-    await ending.delete(tx, kind, sourced_id)
-
-
-async def _post(database: Database, caller: Caller, into: Collection, parents: tuple[str, ...], asked: Write) -> bytes:
-    """Add many at once; the body of the answer."""
-    for (target, _), parent in zip(into.targets, parents, strict=True):
-        if not parent or "\0" in parent or len(parent) > 255:
-            raise refusals.unknown(f"There is no such {target}.")
-    shape, within = _SHAPES[asked.version][into.kind], "/".join(asked.segments)
-    implied = {name: parent for (_, name), parent in zip(into.targets, parents, strict=True) if name}
-    records, pairs = _read(lambda: bodies.many(_bounded(asked.body), shape, caller.district, within, implied))
-    await _insist(database, caller, lambda tx: _add(tx, into, parents, shape, records, within))
-    return orjson.dumps(
-        {
-            "sourcedIdPairs": [
-                {"suppliedSourcedId": supplied, "allocatedSourcedId": allocated} for supplied, allocated in pairs
-            ]
-        }
-    )
-
-
 async def _add(
-    tx: Transaction, into: Collection, parents: tuple[str, ...], shape: Shape, records: list[Record], within: str
+    tx: Transaction, into: Collection, parents: tuple[str, ...], shape: Shape, records: Sequence[Record]
 ) -> None:
-    await hold(tx, into.kind, within)
     wanted = bodies.named(records)
     for (target, _), parent in zip(into.targets, parents, strict=True):
         wanted.setdefault(target, set()).add(parent)

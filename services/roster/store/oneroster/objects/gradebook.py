@@ -1,0 +1,197 @@
+"""The objects of the gradebook service and the collections they are read in."""
+
+from services.roster.domain.oneroster import vocabularies as words
+from services.roster.domain.oneroster.versions import ONLY_12, Service, Version
+from services.roster.store.oneroster.description import (
+    CLASS,
+    COURSE,
+    ORG,
+    RECORD,
+    SESSION,
+    USER,
+    Collection,
+    Compared,
+    Day,
+    Field,
+    Flag,
+    Given,
+    Kind,
+    Kinship,
+    Moment,
+    Number,
+    Object,
+    Parent,
+    Reference,
+    Text,
+)
+
+CATEGORY = Kinship("category", Service.GRADEBOOK, "categories")
+SCORE_SCALE = Kinship("scoreScale", Service.GRADEBOOK, "scoreScales")
+LINE_ITEM = Kinship("lineItem", Service.GRADEBOOK, "lineItems")
+ASSESSMENT_LINE_ITEM = Kinship("assessmentLineItem", Service.GRADEBOOK, "assessmentLineItems")
+
+_KIN = "o.sourced_id"
+_SOURCE = "CASE WHEN o.source ~ '^(case|unknown|/[a-z0-9]+)$' THEN o.source ELSE 'unknown' END"
+"""Files may name sources in words that the API has none for."""
+
+
+def _objectives(sets: str, table: str, of: str) -> Given:
+    """Learning objectives by who names them, each set in the order in which it was said."""
+    if sets == "learningObjectiveIds":
+        one = "to_json(o.objective)"
+    else:
+        one = (
+            "concat('{\"learningObjectiveId\":', to_json(o.objective), ',\"score\":' || o.score::text, "
+            "',\"textScore\":' || to_json(o.text_score)::text, '}')"
+        )
+    said = f"""(
+        SELECT '[' || string_agg(concat('{{"source":', to_json(g.source), ',"{sets}":[', g.said, ']}}'), ','
+                                 ORDER BY g.first) || ']'
+        FROM (SELECT {_SOURCE} AS source, min(o.sourced_id) AS first,
+                     string_agg(({one})::text, ',' ORDER BY o.sourced_id) AS said
+              FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active' GROUP BY 1) g
+    )"""  # noqa: S608  # constants
+    within = f"FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active'"
+    around = f"EXISTS (SELECT {within} AND {{condition}})"  # constants
+    return Given(
+        "learningObjectiveSet", {Version.V12: said}, Compared(Kind.TEXT, "o.objective", around), versions=ONLY_12
+    )
+
+
+def _scale(table: str, of: str) -> Reference:
+    """The score scale that a table of its own knows."""
+    found = f"FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active'"
+    return Reference("scoreScale", SCORE_SCALE, "o.score_scale", found, versions=ONLY_12)
+
+
+_RANGE = (Number("resultValueMin", "t.result_value_min"), Number("resultValueMax", "t.result_value_max"))
+_TITLED = (Text("title", "t.title", required=True), Text("description", "t.description"))
+_SCORE = (Number("score", "t.score"), Text("textScore", "t.text_score", versions=ONLY_12))
+_SCORED: tuple[Field, ...] = (
+    Text("scoreStatus", "t.score_status", words.SCORE_STATUSES_11, required=True),
+    # A file may leave it out, the standard insists on it: it is no earlier than the day we heard of the result.
+    Day(
+        "scoreDate",
+        "COALESCE(t.score_date, (SELECT v.at::date FROM revisions v WHERE v.number = t.since))",
+        required=True,
+    ),
+    Text("comment", "t.comment"),
+    Flag("inProgress", "t.in_progress", versions=ONLY_12),
+    Flag("incomplete", "t.incomplete", versions=ONLY_12),
+    Flag("late", "t.late", versions=ONLY_12),
+    Flag("missing", "t.missing", versions=ONLY_12),
+)
+_STUDENT = Reference("student", USER, _KIN, "FROM people o WHERE o.id = t.person_id", required=True)
+_CLASS = "FROM classes o WHERE o.id = t.class_id"
+
+CATEGORIES = Object(
+    "category", "categories", "categories", Service.GRADEBOOK,
+    (*RECORD, Text("title", "t.title", required=True), Number("weight", "t.weight", versions=ONLY_12)),
+)  # fmt: skip
+
+SCORE_SCALES = Object(
+    "scoreScale", "scoreScales", "score_scales", Service.GRADEBOOK,
+    (
+        *RECORD,
+        Text("title", "t.title", required=True),
+        Text("type", "t.type", required=True),
+        Reference("course", COURSE, _KIN, "FROM courses o WHERE o.id = t.course_id"),
+        Reference("class", CLASS, _KIN, _CLASS, required=True),
+        Given("scoreScaleValue", dict.fromkeys(Version, "t.scale_values::text"), required=True),
+    ),
+)  # fmt: skip
+
+LINE_ITEMS = Object(
+    "lineItem", "lineItems", "line_items", Service.GRADEBOOK,
+    (
+        *RECORD,
+        *_TITLED,
+        Moment("assignDate", "t.assign_at", required=True),
+        Moment("dueDate", "t.due_at", required=True),
+        Reference("class", CLASS, _KIN, _CLASS, required=True),
+        Reference("school", ORG, _KIN, "FROM orgs o WHERE o.id = t.school_id", required=True, versions=ONLY_12),
+        Reference("category", CATEGORY, "t.category", required=True),
+        Reference("gradingPeriod", SESSION, _KIN, "FROM academic_sessions o WHERE o.id = t.grading_period_id"),
+        Reference(
+            "academicSession", SESSION, _KIN, "FROM academic_sessions o WHERE o.id = t.academic_session_id",
+            versions=ONLY_12,
+        ),
+        _scale("line_item_scales", "line_item"),
+        *_RANGE,
+        _objectives("learningObjectiveIds", "line_item_objectives", "line_item"),
+    ),
+)  # fmt: skip
+
+RESULTS = Object(
+    "result", "results", "results", Service.GRADEBOOK,
+    (
+        *RECORD,
+        Reference("lineItem", LINE_ITEM, "t.line_item", required=True),
+        _STUDENT,
+        Reference("class", CLASS, _KIN, _CLASS, versions=ONLY_12),
+        _scale("result_scales", "result"),
+        *_SCORE,
+        *_SCORED,
+        _objectives("learningObjectiveResults", "result_objectives", "result"),
+    ),
+)  # fmt: skip
+
+ASSESSMENT_LINE_ITEMS = Object(
+    "assessmentLineItem", "assessmentLineItems", "assessment_line_items", Service.GRADEBOOK,
+    (
+        *RECORD,
+        *_TITLED,
+        Reference("class", CLASS, _KIN, _CLASS),
+        Reference("parentAssessmentLineItem", ASSESSMENT_LINE_ITEM, "t.parent"),
+        Reference("scoreScale", SCORE_SCALE, "t.score_scale"),
+        *_RANGE,
+        _objectives("learningObjectiveIds", "assessment_line_item_objectives", "assessment_line_item"),
+    ),
+)  # fmt: skip
+
+ASSESSMENT_RESULTS = Object(
+    "assessmentResult", "assessmentResults", "assessment_results", Service.GRADEBOOK,
+    (
+        *RECORD,
+        Reference("assessmentLineItem", ASSESSMENT_LINE_ITEM, "t.assessment_line_item", required=True),
+        _STUDENT,
+        Reference("scoreScale", SCORE_SCALE, "t.score_scale"),
+        *_SCORE,
+        Number("scorePercentile", "t.score_percentile"),
+        *_SCORED,
+        _objectives("learningObjectiveResults", "assessment_result_objectives", "assessment_result"),
+    ),
+)  # fmt: skip
+
+_CLASSES = Parent("classes")
+_SCHOOLS = Parent("orgs", "p.type = 'school'")
+_IN_CLASS = "t.line_item IN (SELECT l.sourced_id FROM line_items l WHERE l.class_id = {0})"
+
+COLLECTIONS = (
+    Collection("categories", CATEGORIES),
+    Collection(
+        "categories of class", CATEGORIES,
+        "t.sourced_id IN (SELECT l.category FROM line_items l WHERE l.class_id = {0} AND {now:l})",
+        (_CLASSES,), ("line_items",),
+    ),
+    Collection("scoreScales", SCORE_SCALES),
+    Collection("scoreScales of class", SCORE_SCALES, "t.class_id = {0}", (_CLASSES,)),
+    Collection(
+        "scoreScales of school", SCORE_SCALES, "t.class_id IN (SELECT c.id FROM classes c WHERE c.school_id = {0})",
+        (_SCHOOLS,), ("classes",),
+    ),
+    Collection("lineItems", LINE_ITEMS),
+    Collection("lineItems of class", LINE_ITEMS, "t.class_id = {0}", (_CLASSES,)),
+    Collection("results", RESULTS),
+    Collection("results of class", RESULTS, _IN_CLASS, (_CLASSES,), ("line_items",)),
+    Collection(
+        "results of lineItem", RESULTS, "t.line_item = {1}",
+        (_CLASSES, Parent("line_items", "p.class_id = {0}", key="sourced_id")),
+    ),
+    Collection(
+        "results of student", RESULTS, f"t.person_id = {{1}} AND {_IN_CLASS}",
+        (_CLASSES, Parent("people", "p.is_student")), ("line_items",),
+    ),
+    Collection("assessmentLineItems", ASSESSMENT_LINE_ITEMS),
+    Collection("assessmentResults", ASSESSMENT_RESULTS),
+)  # fmt: skip
