@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter
 
-from services.roster.api import questions
+from services.roster.api import daily, guard, questions
 from services.roster.api.oneroster import routes
 
 router = APIRouter()
 router.include_router(questions.router)
+router.include_router(daily.router)
+router.include_router(guard.router)
 router.include_router(routes.router)
 
 __all__ = ["router"]
