@@ -43,9 +43,10 @@ $(VENV)-pybkt/.done: $(VENV)/.uv tests/bench/pybkt-build.lock tests/bench/pybkt.
 setup: $(VENV)/.run ## Make the environment for running, from the hash-pinned lock
 setup-dev: $(VENV)/.dev ## Make the environment for developing
 
-run: setup ## Run the whole platform on this machine (PORT=, HOME_DIR=, or your files: ROSTER= FRAMEWORK= FORMS= ANSWERS= PROGRAMME= WILLINGNESS=)
+run: setup ## Run the whole platform on this machine (PORT=, HOME_DIR=, or your files: ROSTER= ATTENDANCE= CLOSURES= FRAMEWORK= FORMS= ANSWERS= PROGRAMME= WILLINGNESS=)
 	@exec $(BIN)/trellis run --port $(PORT) --home "$(HOME_DIR)" \
-	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") \
+	  $(if $(ROSTER),--roster "$(ROSTER)") $(if $(ATTENDANCE),--attendance "$(ATTENDANCE)") \
+	  $(if $(CLOSURES),--closures "$(CLOSURES)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") \
 	  $(if $(FORMS),--forms "$(FORMS)") $(if $(ANSWERS),--answers "$(ANSWERS)") \
 	  $(if $(PROGRAMME),--programme "$(PROGRAMME)") $(if $(WILLINGNESS),--willingness "$(WILLINGNESS)")
 

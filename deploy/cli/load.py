@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """The kinds of file a district sends, in the order in which they build on each other."""
 
     ROSTER = "roster"
+    ATTENDANCE = "attendance"
+    CLOSURES = "closures"
     FRAMEWORK = "framework"
     FORMS = "forms"
     ANSWERS = "answers"

@@ -87,6 +87,8 @@ def run(
     home: Home,
     port: Port = 8000,
     roster: File = None,
+    attendance: File = None,
+    closures: File = None,
     framework: File = None,
     forms: File = None,
     answers: File = None,
@@ -102,6 +104,8 @@ def run(
 
     given = {
         Kind.ROSTER: roster,
+        Kind.ATTENDANCE: attendance,
+        Kind.CLOSURES: closures,
         Kind.FRAMEWORK: framework,
         Kind.FORMS: forms,
         Kind.ANSWERS: answers,
