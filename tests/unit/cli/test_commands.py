@@ -222,11 +222,11 @@ def test_districts_are_made_with_the_operators_secret(
     assert platform.keys == ["Bearer trl_oper_mine"]
 
 
-def test_demo_writes_the_six_files_and_names_them(trellis: Any, tmp_path: Path) -> None:
+def test_demo_writes_the_eight_files_and_names_them(trellis: Any, tmp_path: Path) -> None:
     code, out, err = trellis("demo", "--out", str(tmp_path / "demo"), "--students", "5", "--json")
 
     assert (code, err) == (0, "")
-    assert [Path(file).stat().st_size > 0 for file in json.loads(out).values()] == [True] * 6
+    assert [Path(file).stat().st_size > 0 for file in json.loads(out).values()] == [True] * 8
 
 
 @pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
