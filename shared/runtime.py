@@ -12,11 +12,13 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from shared.bus.bus import Bus
 from shared.db import Database
 from shared.events import type_of
 from shared.inbox import Consumer, Listens
+from shared.lenient import LenientRequestLine
 from shared.migrate import check_row_level_security
 from shared.outbox import Relay
 
@@ -45,6 +47,19 @@ class _Server(uvicorn.Server):
         yield
 
 
+def serving_of(app: ASGIApp) -> uvicorn.Config:
+    """How an application is served. The address that connects is who asks: no header says otherwise."""
+    return uvicorn.Config(
+        app,
+        http=LenientRequestLine,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        timeout_keep_alive=30,
+    )
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. OSError when the port is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -60,9 +75,7 @@ def bind(host: str, port: int) -> socket.socket:
 async def run(service: Service, bus: Bus, listening: socket.socket) -> None:
     """Serve until cancelled, or until one of its parts fails."""
     service.app.state.listens = [type_of(one.event) for one in service.listens]
-    server = _Server(
-        uvicorn.Config(service.app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
-    )
+    server = _Server(serving_of(service.app))
     consumer = Consumer(service.name, service.database, service.listens, bus)
     serving: asyncio.Task[None] | None = None
     try:

@@ -4,5 +4,6 @@ It owns the GraphQL schema, districts, keys and the HTML page of GraphiQL; it ho
 announces nothing and listens to nothing: it asks the services over REST, on behalf of the key that asked it.
 
 Read `graph` for what can be asked, `view` for how a request is answered, `limits` for how much it may ask, `keys` for
-who may ask, `files` for how files come in, and `main` for how it is put together.
+who may ask, `files` for how files come in, `oneroster` and `oauth` for clients of OneRoster, and `main` for how it is
+put together.
 """

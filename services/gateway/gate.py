@@ -11,8 +11,9 @@ from shared.auth import Caller
 from shared.errors import Forbidden, TrellisError
 from shared.http import problem
 
-OPEN = frozenset({"/healthz", "/readyz", "/graphql"})
-"""Health needs no key. /graphql asks for one itself, and answers in its own way; only its page needs none."""
+OPEN = frozenset({"/healthz", "/readyz", "/graphql", "/oauth2/token"})
+"""Health needs no key. /graphql and /oauth2/token ask for one themselves, and answer in their own way; only GraphiQL's
+page needs none."""
 OPEN_FOLDER = "/graphiql/"
 """What the page loads."""
 

@@ -1,5 +1,6 @@
 """The gateway, put together."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,15 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.gateway import files, page
+from services.gateway import files, oauth, page
 from services.gateway.budget import Budget
 from services.gateway.clients import Services
 from services.gateway.gate import Gate, Who
 from services.gateway.graph.ids import NotAnId, read_id
 from services.gateway.keys import api as keys
+from services.gateway.keys.access import AccessTokens
 from services.gateway.keys.door import Door, Operator
 from services.gateway.keys.store import KeyStore
 from services.gateway.limits import COST_PER_MINUTE, WALL_CLOCK_SECONDS
+from services.gateway.oneroster.door import OneRoster
+from services.gateway.oneroster.passage import Passage
 from services.gateway.schema import schema
 from services.gateway.view import GraphQLView
 from services.roster import contract as roster
@@ -34,6 +38,7 @@ from shared.settings import ServiceSettings
 
 OPERATOR_PREFIX = "trl_oper_"
 _ANSWER_SECONDS = 2.5
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?")
 
 
 class Settings(ServiceSettings):
@@ -50,12 +55,22 @@ class Settings(ServiceSettings):
     cost_per_minute: int = Field(
         default=COST_PER_MINUTE, ge=1_000, description="Points of cost a key may spend a minute, in each process"
     )
+    public_url: str | None = Field(
+        default=None, description="Where clients reach us, https://host: behind a proxy; else as each request says"
+    )
 
     @field_validator("operator_secret")
     @classmethod
     def _is_the_operators(cls, value: str) -> str:
         if not value.startswith(OPERATOR_PREFIX):
             raise ValueError(f"must begin with {OPERATOR_PREFIX}")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is not None and not _ORIGIN.fullmatch(value):
+            raise ValueError("must be https://host or http://host:port, and nothing after it")
         return value
 
 
@@ -72,14 +87,17 @@ def build(settings: Settings) -> Service:
             ("partnership", settings.partnership_url),
         )
     }
+    passage = Passage(settings.roster_url, tokens)
     app = build_app(
         database,
         clients,
+        passage=passage,
         pepper=settings.key_pepper,
         operator_secret=settings.operator_secret,
         cost_per_minute=settings.cost_per_minute,
+        public_url=settings.public_url,
     )
-    closing: list[Callable[[], Awaitable[None]]] = [client.close for client in clients.values()]
+    closing: list[Callable[[], Awaitable[None]]] = [*(client.close for client in clients.values()), passage.close]
     return Service(name="gateway", app=app, database=database, closing=closing)
 
 
@@ -87,17 +105,19 @@ def build_app(
     database: Database,
     clients: dict[str, ServiceClient],
     *,
+    passage: Passage,
     pepper: str,
     operator_secret: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
     wall_clock_seconds: float = WALL_CLOCK_SECONDS,
     cost_per_minute: int = COST_PER_MINUTE,
+    public_url: str | None = None,
 ) -> FastAPI:
     """The application alone, for whoever brings the database and the clients."""
     services = Services.of(clients)
     store = KeyStore(database, pepper)
-    door = Door(store, operator_secret=operator_secret, now=now, monotonic=monotonic)
+    door = Door(store, operator_secret=operator_secret, access=AccessTokens(pepper), now=now, monotonic=monotonic)
     budget = Budget(cost_per_minute, monotonic=monotonic)
     view = GraphQLView(schema._schema, door, services, budget, wall_clock_seconds=wall_clock_seconds)
 
@@ -105,11 +125,13 @@ def build_app(
     answer_errors(app)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_middleware(Gate, door=door)
+    app.add_middleware(OneRoster, door=door, budget=budget, passage=passage, public_url=public_url)
     app.add_middleware(Observed, name="gateway")
     app.include_router(health(database, with_metrics=False), include_in_schema=False)
     app.include_router(keys.routes(store, door, _schools(services), now))
     app.include_router(files.routes(clients))
     app.add_route("/graphql", view.answer, ["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    app.add_route(oauth.PATH, oauth.TokenEndpoint(door, budget).answer, ["POST"], include_in_schema=False)
     app.mount("/graphiql", page.assets())
 
     @app.get("/v1/openapi.json", include_in_schema=False)

@@ -4,12 +4,15 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 
 from services.gateway.keys import secret
+from services.gateway.keys.access import AccessTokens
 from services.gateway.keys.grants import KeyRecord
+from services.gateway.keys.scopes import implied
 from services.gateway.keys.store import KeyStore
 from shared.auth import Caller
 from shared.errors import Unauthenticated
@@ -24,6 +27,15 @@ class Operator:
     """Whoever runs the platform: makes districts and their first keys, and reads no student."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An access token, the names of the scopes it has, and the seconds for which it holds."""
+
+    token: str
+    names: tuple[str, ...]
+    seconds: int
+
+
 class Door:
     """Knows who is calling."""
 
@@ -32,10 +44,12 @@ class Door:
         store: KeyStore,
         *,
         operator_secret: str,
+        access: AccessTokens,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._access = access
         self._operator_secret = operator_secret.encode()
         self._now = now
         self._monotonic = monotonic
@@ -53,21 +67,58 @@ class Door:
         return await self.caller(request)
 
     async def caller_of(self, text: str, address: str | None) -> Caller:
+        """The caller with this key."""
+        return (await self._shown(text, address))[0].caller()
+
+    async def oneroster_caller(self, authorization: str, address: str | None) -> Caller:
+        """Who speaks OneRoster, with a key or with an access token got for one, from the header that says so."""
+        text = _token_of(authorization)
+        if text.startswith(secret.PREFIX):
+            return await self.caller_of(text, address)
+        now = self._now()
+        access = self._access.read(text, now)
+        record = await self._live(access.key_id, address, now)
+        if not access.holds_with(record, now):
+            raise Unauthenticated
+        await self._note_use(record, now)
+        return access.caller(record)
+
+    async def ticket(self, id_: str, text: str, address: str | None, asked: frozenset[str] | None) -> Ticket | None:
+        """An access token for the key with this id, with the asked names (None: all) as far as the key's scopes imply
+        them; None when they imply none."""
+        record, digest = await self._shown(text, address)
+        if record.id != id_:
+            raise Unauthenticated
+        names = tuple(name for name in implied(record.grant.scopes) if asked is None or name in asked)
+        if not names:
+            return None
+        token, seconds = self._access.sign(record, digest, names, self._now())
+        return Ticket(token, names, seconds)
+
+    async def _shown(self, text: str, address: str | None) -> tuple[KeyRecord, bytes]:
+        """The key that is shown, if it holds, and what is kept of the secret it was shown with."""
         key = secret.read(text)
         if key is None:
             raise Unauthenticated
-        record = await self._record(key.id)
         now = self._now()
-        if record is None or not record.is_live(now) or not record.admits(address):
-            raise Unauthenticated
+        record = await self._live(key.id, address, now)
         presented = self._store.digest(key)
         # Not any(): every digest is compared, however the first comparison came out.
         if not sum(hmac.compare_digest(presented, digest) for digest in record.digests(now)):
             raise Unauthenticated
+        await self._note_use(record, now)
+        return record, presented
+
+    async def _live(self, id_: str, address: str | None, now: datetime) -> KeyRecord:
+        record = await self._record(id_)
+        if record is None or not record.is_live(now) or not record.admits(address):
+            raise Unauthenticated
+        return record
+
+    async def _note_use(self, record: KeyRecord, now: datetime) -> None:
         if record.last_used_at is None or now - record.last_used_at > _USE_NOTED_EVERY:
             await self._store.used(record.id, now)
             self.forget(record.id)
-        return record.caller()
 
     def forget(self, id_: str) -> None:
         """Look this key up anew the next time."""
@@ -87,7 +138,11 @@ class Door:
 
 
 def _bearer(request: Request) -> str:
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return _token_of(request.headers.get("authorization", ""))
+
+
+def _token_of(authorization: str) -> str:
+    scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated
     return text.strip()

@@ -10,7 +10,6 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 
 PREFIX = "trl_live_"
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -32,7 +31,7 @@ class Key:
 
     def digest(self, pepper: str) -> bytes:
         """What is kept of the secret: useless to who reads the database, without the pepper."""
-        return hmac.new(pepper.encode(), f"{self.id}:{self.secret}".encode(), sha256).digest()
+        return hmac.digest(pepper.encode(), f"{self.id}:{self.secret}".encode(), "sha256")
 
     def __repr__(self) -> str:
         return f"Key({self.id!r}, …)"

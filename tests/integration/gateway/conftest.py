@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from services.gateway.main import build_app
-from shared.auth import SCOPES
+from services.gateway.oneroster.passage import Passage
+from shared.auth import SCOPES, Tokens
 from shared.db import Database
-from tests.unit.gateway.world import World, clients
+from tests.unit.gateway.world import SECRET, World, clients
 
 OPERATOR = "trl_oper_" + "o" * 43
+NOWHERE = "http://127.0.0.1:9"
 PEPPER = "a pepper of the tests, of 32 letters and more"
 
 
@@ -83,7 +85,13 @@ def world() -> World:
 async def gateway(fresh_database: Callable[[str], Awaitable[Database]], world: World) -> AsyncIterator[Gateway]:
     database, clock = await fresh_database("gateway"), Clock()
     app = build_app(
-        database, clients(world), pepper=PEPPER, operator_secret=OPERATOR, now=clock, monotonic=clock.monotonic
+        database,
+        clients(world),
+        passage=Passage(NOWHERE, Tokens(SECRET)),
+        pepper=PEPPER,
+        operator_secret=OPERATOR,
+        now=clock,
+        monotonic=clock.monotonic,
     )
     transport = httpx.ASGITransport(app, client=("198.51.100.7", 40000))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

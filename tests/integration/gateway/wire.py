@@ -7,21 +7,23 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from services.gateway.main import build_app
+from services.gateway.oneroster.passage import Passage
 from shared.auth import Tokens
 from shared.client import ServiceClient
 from shared.db import Database
-from shared.runtime import bind
+from shared.runtime import bind, serving_of
 from tests.integration.gateway.conftest import OPERATOR, PEPPER
 from tests.unit.gateway.world import NAMES, SECRET, World, service
 
 
 @asynccontextmanager
-async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
+async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     """An application on a port of loopback; its address."""
     listening = bind("127.0.0.1", port)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server = uvicorn.Server(serving_of(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)
@@ -48,5 +50,8 @@ async def gateway_on_the_wire(
             address = await stack.enter_async_context(served(dress(service(name, world))))
             clients[name] = ServiceClient(address, Tokens(SECRET))
             stack.push_async_callback(clients[name].close)
-        app = build_app(database, clients, pepper=PEPPER, operator_secret=OPERATOR, **how)
+            if name == "roster":
+                passage = Passage(address, Tokens(SECRET))
+                stack.push_async_callback(passage.close)
+        app = build_app(database, clients, passage=passage, pepper=PEPPER, operator_secret=OPERATOR, **how)
         yield await stack.enter_async_context(served(app, port))
