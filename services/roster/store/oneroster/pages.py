@@ -20,6 +20,7 @@ from services.roster.store.oneroster.description import (
     Compared,
     Kind,
     Object,
+    Text,
     built,
     fields_of,
     paths_of,
@@ -31,6 +32,7 @@ BATCH = 500
 _BOUND = BATCH + EVERY  # said in the statement, so that one plan for every page walks along the index
 _LATEST = "COALESCE((SELECT number FROM revisions ORDER BY at DESC LIMIT 1), 0)"
 _TRIES = 5
+_ACTIVE = Text("status", "'active'::text", required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Question:
         return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
 
     def document(self) -> str:
-        return document(self.collection.of, self.version, self.asked.fields)
+        return document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
 
     def about(self, tx: Transaction) -> Hashable:
         """What a list depends on, beside revisions."""
@@ -84,13 +86,17 @@ class _Batch:
 
 
 @lru_cache(maxsize=1_000)
-def document(described: Object, version: Version, fields: tuple[str, ...]) -> str:
-    """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused."""
+def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool) -> str:
+    """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused.
+
+    In a list of what is `active`, so it is said of each, also of what has ended since the revision of the list.
+    """
     known = fields_of(described, version)
     for name in fields:
         if name not in known:
             raise unknown_field(name)
-    return built([one for one in known.values() if not fields or one.required or one.name in fields], version)
+    chosen = [one for one in known.values() if not fields or one.required or one.name in fields]
+    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version)
 
 
 @lru_cache(maxsize=1_000)
@@ -118,11 +124,12 @@ async def single(tx: Transaction, question: Question, sourced_id: str) -> bytes 
     values = Values(question.root)
     name = values.put(sourced_id, "text")
     rows = conditions.rows_of(question.collection, question.parents, values, None, ended=True)
-    document, table = question.document(), question.collection.of.table
+    table = question.collection.of.table
+    said = document(question.collection.of, question.version, question.asked.fields, active=False)
     found: bytes | None = await tx.fetchval(
         _with_root(f"""
         SELECT convert_to(doc, 'UTF8') FROM (
-            SELECT {document} AS doc FROM (SELECT t.* FROM {table} t WHERE t.sourced_id = {name} AND {rows}) t) t
+            SELECT {said} AS doc FROM (SELECT t.* FROM {table} t WHERE t.sourced_id = {name} AND {rows}) t) t
         WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
         *values.all(),
