@@ -16,7 +16,7 @@ import psutil
 
 from shared.auth import Caller
 from shared.db import Database, Transaction
-from shared.imports.findings import Notes, Sort
+from shared.imports.findings import Finding, Notes, Sort
 
 _SPOOL = "trellis-import-"
 
@@ -169,17 +169,19 @@ class Job:
     async def save_findings(self, tx: Transaction) -> None:
         """Replace the findings by these: the first ten thousand of each sort."""
         await tx.run("DELETE FROM import_findings WHERE import_id = $1", self.id)
-        await tx.run_many(
-            """
-            INSERT INTO import_findings
-                (import_id, number, district_id, repaired, held, file, line, "column", value, rule, remedy)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            """,
-            [
-                (
-                    self.id, number, self.caller.district, sort is Sort.REPAIR, sort is Sort.HOLD,
-                    f.file, f.line, f.column, f.value, f.rule, f.remedy,
-                )
-                for number, (sort, f) in enumerate(self._notes.kept)
-            ],
-        )  # fmt: skip
+        columns = list(zip(*(_row(number, *noted) for number, noted in enumerate(self._notes.kept)), strict=True))
+        if columns:
+            await tx.run(
+                """
+                INSERT INTO import_findings
+                    (import_id, district_id, number, repaired, held, file, line, "column", value, rule, remedy)
+                SELECT $1, $2, * FROM unnest($3::bigint[], $4::boolean[], $5::boolean[], $6::text[], $7::bigint[],
+                                             $8::text[], $9::text[], $10::text[], $11::text[])
+                """,
+                self.id, self.caller.district, *columns,
+            )  # fmt: skip
+
+
+def _row(number: int, sort: Sort, f: Finding) -> tuple[object, ...]:
+    is_repair, is_hold = sort is Sort.REPAIR, sort is Sort.HOLD
+    return (number, is_repair, is_hold, f.file, f.line, f.column, f.value, f.rule, f.remedy)
