@@ -18,6 +18,8 @@ _CLASSES = TypeAdapter(list[roster.Class])
 _STUDENTS = TypeAdapter(list[roster.Student])
 _CLASS_PAGES = TypeAdapter(list[roster.ClassPage])
 _STUDENT_PAGES = TypeAdapter(list[roster.StudentPage])
+_ATTENDANCE = TypeAdapter(list[roster.StudentAttendance])
+_CLOSURES = TypeAdapter(list[roster.SchoolClosures])
 _ADMINISTRATIONS = TypeAdapter(list[assessment.Administration])
 _ABILITIES = TypeAdapter(list[assessment.StudentAbilities])
 _COMPETENCIES = TypeAdapter(list[mastery.Competency])
@@ -50,6 +52,12 @@ class Roster:
 
     async def students_of_classes(self, ask: roster.ByParents, caller: Caller) -> list[roster.StudentPage]:
         return _STUDENT_PAGES.validate_python(await self._post("/students:batch-list", ask, caller))
+
+    async def attendance(self, ask: roster.AttendanceOf, caller: Caller) -> list[roster.StudentAttendance]:
+        return _ATTENDANCE.validate_python(await self._post("/attendance:batch-list", ask, caller))
+
+    async def closures(self, ask: roster.ClosuresOf, caller: Caller) -> list[roster.SchoolClosures]:
+        return _CLOSURES.validate_python(await self._post("/closures:batch-list", ask, caller))
 
     async def _post(self, path: str, ask: BaseModel, caller: Caller) -> Any:
         return await self.client.post(path, ask, caller)

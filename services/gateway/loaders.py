@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TypeVar
 from uuid import UUID
 
@@ -50,6 +51,23 @@ class Positioned:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDay:
+    """A school on a day."""
+
+    school: UUID
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A student from a day until another (exclusive)."""
+
+    student: UUID
+    begin: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
 class MasteryOf:
     """A student's mastery of these competencies; None is every one with evidence."""
 
@@ -88,6 +106,8 @@ class Loaders:
         self.mastery_by_student = DataLoader(self._mastery_by_student, max_batch_size=_KEYS_AT_ONCE)
         self.roll_ups_by_student = DataLoader(self._roll_ups_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
+        self.closures_by_school = DataLoader(self._closures_by_school, max_batch_size=_PARENTS_AT_ONCE)
+        self.attendance_by_student = DataLoader(self._attendance_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.areas_by_school = DataLoader(self._areas_by_school, max_batch_size=_KEYS_AT_ONCE)
         self.name_of_partner = DataLoader(self._names_of_partners, max_batch_size=_KEYS_AT_ONCE)
         self.willingness_by_school = DataLoader(self._willingness_by_school, max_batch_size=_KEYS_AT_ONCE)
@@ -228,6 +248,27 @@ class Loaders:
             return {one: found.get(one.student, nothing) for one in group}
 
         return await _by_group(asked, lambda one: (one.first, one.seen), page)
+
+    async def _closures_by_school(self, asked: list[OnDay]) -> list[list[roster.Closure]]:
+        async def closed(day: date, group: list[OnDay]) -> dict[OnDay, list[roster.Closure]]:
+            ask = roster.ClosuresOf(schools=[one.school for one in group], day=day)
+            found = {one.school: one.closures for one in await self._services.roster.closures(ask, self._caller)}
+            return {one: found.get(one.school, []) for one in group}
+
+        return await _by_group(asked, lambda one: one.day, closed)
+
+    async def _attendance_by_student(self, asked: list[Between]) -> list[list[roster.Attended]]:
+        async def attended(span: tuple[date, date], group: list[Between]) -> dict[Between, list[roster.Attended]]:
+            ask = roster.AttendanceOf(students=[one.student for one in group], begin=span[0], end=span[1])
+            found = {one.student: one.days for one in await self._services.roster.attendance(ask, self._caller)}
+            return {one: found.get(one.student, []) for one in group}
+
+        return await _by_group(asked, lambda one: (one.begin, one.end), attended)
+
+    async def _imports(self, ids: list[str]) -> list[imports.Findings | BaseException]:
+        return await asyncio.gather(
+            *(imports.findings(self._services.imports, id_, self._caller) for id_ in ids), return_exceptions=True
+        )
 
     async def _areas_by_school(self, schools: list[UUID]) -> list[mastery.OrganisationAreas | None]:
         ask = mastery.AreasOf(organisations=schools)

@@ -6,6 +6,7 @@ from uuid import UUID
 import strawberry
 
 from services.gateway.context import Context, Info
+from services.gateway.graph.closures import AsOf, Closure, closures_of
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.connections import After, Connection, First, Node, connection
 from services.gateway.graph.ids import cursor_of, node_id, row_after
@@ -50,6 +51,10 @@ class Class(Node):
         info.context.need_diagnostic("mastery:read")
         found = await info.context.loaders.competencies_by_class.load(self.key)
         return [Competency.of(competency) for competency in found]
+
+    @strawberry.field(description="What is closed on a day: its whole school first, then the class itself.")
+    async def closures(self, info: Info, as_of: AsOf) -> list[Closure] | None:
+        return await closures_of(info, self.school_key, as_of, self.key)
 
     @classmethod
     def of(cls, found: contract.Class) -> "Class":

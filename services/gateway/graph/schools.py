@@ -8,6 +8,7 @@ import strawberry
 from services.gateway.context import Info
 from services.gateway.graph.areas import SchoolArea, areas_of
 from services.gateway.graph.classes import Class, page_of_classes
+from services.gateway.graph.closures import AsOf, Closure, closures_of
 from services.gateway.graph.connections import After, Connection, First, Node
 from services.gateway.graph.ids import node_id
 from services.gateway.graph.willingness import Willingness
@@ -34,6 +35,10 @@ class School(Node):
     async def classes(self, info: Info, first: First, after: After = None) -> Connection[Class] | None:
         info.context.caller.need("roster:read")
         return await page_of_classes(info.context, self.key, first, after)
+
+    @strawberry.field(description="What is closed on a day: the whole school first, then its classes.")
+    async def closures(self, info: Info, as_of: AsOf) -> list[Closure] | None:
+        return await closures_of(info, self.key, as_of)
 
     @strawberry.field(
         description="What the latest snapshot says of its learners, by the competencies' code; figures about fewer "

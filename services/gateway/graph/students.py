@@ -7,6 +7,7 @@ import strawberry
 
 from services.gateway.context import Info
 from services.gateway.graph.abilities import Ability, abilities_of
+from services.gateway.graph.attendance import Attendance, Begin, End, attendance_of
 from services.gateway.graph.connections import After, Connection, First, Node
 from services.gateway.graph.evidence import Evidence, evidence_of
 from services.gateway.graph.ids import NoSuchNode, node_id, read_id
@@ -54,6 +55,10 @@ class Student(Node):
     async def evidence(self, info: Info, first: First, after: After = None) -> Connection[Evidence] | None:
         info.context.need_diagnostic("mastery:read")
         return await evidence_of(info, self.key, first, after)
+
+    @strawberry.field(description="What was recorded of their attendance between two days.")
+    async def attendance(self, info: Info, begin: Begin, end: End) -> Attendance | None:
+        return await attendance_of(info, self.key, begin, end)
 
     @classmethod
     def of(cls, student: contract.Student) -> "Student":

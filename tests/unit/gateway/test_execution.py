@@ -110,6 +110,8 @@ class Written:
                 value = self._draw(st.sampled_from(["null", '"nonsense"']))
             elif name == "competencies":
                 value = self._draw(st.sampled_from(["null", *map(json.dumps, COMPETENCIES)]))
+            elif name in ("asOf", "begin", "end"):
+                value = self._draw(st.sampled_from(['"2026-09-14"', '"2026-09-15"', '"2026-09-18"']))
             else:
                 continue
             given_ones.append(f"{name}: {value}")

@@ -43,6 +43,8 @@ _ARGUMENTS = {
     "classes": "(first: 2)",
     "students": "(first: 2)",
     "evidence": "(first: 2)",
+    "closures": '(asOf: "2026-09-15")',
+    "attendance": '(begin: "2026-09-14", end: "2026-09-19")',
     "administrations": "(first: 2)",
     "programmes": "(first: 2)",
     "proposals": "(first: 2)",
@@ -54,6 +56,14 @@ _ARGUMENTS = {
     "withdrawPartnership": '(school: "sourcedId:school-1", area: "mathematics")',
     "proposePartnerships": '(programme: "sourcedId:learning-partnerships")',
     "acceptPartnership": f'(proposal: "{_PROPOSAL}", school: "sourcedId:school-1")',
+    "imports": "(first: 2)",
+    "import": f'(id: "answers-{an_id(NORTH, "import")}")',
+    "findings": "(first: 2)",
+    "schools": "(first: 2)",
+    **dict.fromkeys(
+        ("approveImport", "rejectImport", "applyImport", "undoImport"),
+        f'(id: "answers-{an_id(NORTH, "import")}")',
+    ),
     "declinePartnership": f'(proposal: "{_PROPOSAL}", school: "sourcedId:school-1")',
 }
 _MOST_LEVELS = 7

@@ -24,6 +24,7 @@ from shared.errors import Conflict, Forbidden
 from shared.http import CallerOf, answer_errors
 from shared.imports import NoSuchImport
 from tests.unit.gateway import partnerships
+from tests.unit.gateway.days import days_of
 from tests.unit.gateway.partnerships import Partnerships
 
 SECRET = "a token secret of the tests, 32 letters and more"
@@ -206,6 +207,8 @@ def _roster(app: FastAPI, world: World) -> None:
             page, has_next = _page(known.get(parent, []), ask.first, ask.after)
             pages.append(roster.StudentPage(parent=parent, items=page, has_next=has_next))
         return pages
+
+    days_of(app, world)
 
 
 def _assessment(app: FastAPI, world: World) -> None:
