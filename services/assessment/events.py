@@ -53,6 +53,7 @@ def _item(item: Item, competencies: Mapping[str, UUID]) -> pb.Item:
         competencies=[competencies[identifier].bytes for identifier in item.competencies],
         maximum=item.maximum,
         parameters=pb.Parameters(model=MODELS[asked.model], a=asked.a, b=asked.b, c=asked.c) if asked else None,
+        identifiers=item.competencies,
     )
 
 

@@ -4,7 +4,7 @@ There are no foreign keys: an import checks its references a whole file at a tim
 check for every row of a city's enrolments would be most of the merge's time.
 """
 
-from services.roster.tables import days, gradebook, guard, identity, records
+from services.roster.tables import assessed, days, gradebook, guard, identity, records
 from services.roster.tables.records import Base
 
-__all__ = ["Base", "days", "gradebook", "guard", "identity", "records"]
+__all__ = ["Base", "assessed", "days", "gradebook", "guard", "identity", "records"]

@@ -24,33 +24,33 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-trellis/events/assessment/v1/assessment.proto\x12\x1ctrellis.events.assessment.v1\"B\n\rFormPublished\x12\x31\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\".trellis.events.assessment.v1.Form\"\x8b\x01\n\x04\x46orm\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x66orm\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x31\n\x05items\x18\x05 \x03(\x0b\x32\".trellis.events.assessment.v1.Item\x12\x19\n\x11parameter_version\x18\x06 \x01(\t\"y\n\x04Item\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x14\n\x0c\x63ompetencies\x18\x02 \x03(\x0c\x12\x0f\n\x07maximum\x18\x03 \x01(\r\x12<\n\nparameters\x18\x04 \x01(\x0b\x32(.trellis.events.assessment.v1.Parameters\"a\n\nParameters\x12\x32\n\x05model\x18\x01 \x01(\x0e\x32#.trellis.events.assessment.v1.Model\x12\t\n\x01\x61\x18\x02 \x01(\x01\x12\t\n\x01\x62\x18\x03 \x03(\x01\x12\t\n\x01\x63\x18\x04 \x01(\x01\"T\n\x15\x41\x64ministrationPlanned\x12;\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32,.trellis.events.assessment.v1.Administration\"\xae\x01\n\x0e\x41\x64ministration\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x16\n\x0e\x61\x64ministration\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x36\n\x07purpose\x18\x05 \x01(\x0e\x32%.trellis.events.assessment.v1.Purpose\x12\x10\n\x08opens_at\x18\x06 \x01(\x12\x12\x11\n\tcloses_at\x18\x07 \x01(\x12\"F\n\x0e\x41ttemptsScored\x12\x34\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32%.trellis.events.assessment.v1.Attempt\"\x9e\x03\n\x07\x41ttempt\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x0c\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\x16\n\x0e\x61\x64ministration\x18\x05 \x01(\x0c\x12\x0c\n\x04\x66orm\x18\x06 \x01(\x0c\x12\x14\n\x0c\x63ompleted_at\x18\x07 \x01(\x12\x12\x38\n\x08modality\x18\x08 \x01(\x0e\x32&.trellis.events.assessment.v1.Modality\x12\x36\n\x07purpose\x18\t \x01(\x0e\x32%.trellis.events.assessment.v1.Purpose\x12\x0e\n\x06scores\x18\n \x01(\x0c\x12\x14\n\x07\x61\x62ility\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0estandard_error\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11parameter_version\x18\r \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0e \x01(\t\x12\x11\n\twithdrawn\x18\x0f \x01(\x08\x42\n\n\x08_abilityB\x11\n\x0f_standard_error*h\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x16\n\x12PURPOSE_DIAGNOSTIC\x10\x01\x12\x15\n\x11PURPOSE_FORMATIVE\x10\x02\x12\x15\n\x11PURPOSE_SUMMATIVE\x10\x03*e\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x16\n\x12MODALITY_IN_PERSON\x10\x01\x12\x13\n\x0fMODALITY_REMOTE\x10\x02\x12\x12\n\x0eMODALITY_PAPER\x10\x03*\x95\x01\n\x05Model\x12\x15\n\x11MODEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODEL_RASCH\x10\x01\x12\x10\n\x0cMODEL_ONE_PL\x10\x02\x12\x10\n\x0cMODEL_TWO_PL\x10\x03\x12\x12\n\x0eMODEL_THREE_PL\x10\x04\x12\r\n\tMODEL_GRM\x10\x05\x12\r\n\tMODEL_PCM\x10\x06\x12\x0e\n\nMODEL_GPCM\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-trellis/events/assessment/v1/assessment.proto\x12\x1ctrellis.events.assessment.v1\"B\n\rFormPublished\x12\x31\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\".trellis.events.assessment.v1.Form\"\x8b\x01\n\x04\x46orm\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x66orm\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x31\n\x05items\x18\x05 \x03(\x0b\x32\".trellis.events.assessment.v1.Item\x12\x19\n\x11parameter_version\x18\x06 \x01(\t\"\x8e\x01\n\x04Item\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x14\n\x0c\x63ompetencies\x18\x02 \x03(\x0c\x12\x0f\n\x07maximum\x18\x03 \x01(\r\x12<\n\nparameters\x18\x04 \x01(\x0b\x32(.trellis.events.assessment.v1.Parameters\x12\x13\n\x0bidentifiers\x18\x05 \x03(\t\"a\n\nParameters\x12\x32\n\x05model\x18\x01 \x01(\x0e\x32#.trellis.events.assessment.v1.Model\x12\t\n\x01\x61\x18\x02 \x01(\x01\x12\t\n\x01\x62\x18\x03 \x03(\x01\x12\t\n\x01\x63\x18\x04 \x01(\x01\"T\n\x15\x41\x64ministrationPlanned\x12;\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32,.trellis.events.assessment.v1.Administration\"\xae\x01\n\x0e\x41\x64ministration\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x16\n\x0e\x61\x64ministration\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x36\n\x07purpose\x18\x05 \x01(\x0e\x32%.trellis.events.assessment.v1.Purpose\x12\x10\n\x08opens_at\x18\x06 \x01(\x12\x12\x11\n\tcloses_at\x18\x07 \x01(\x12\"F\n\x0e\x41ttemptsScored\x12\x34\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32%.trellis.events.assessment.v1.Attempt\"\x9e\x03\n\x07\x41ttempt\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07student\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x0c\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\x16\n\x0e\x61\x64ministration\x18\x05 \x01(\x0c\x12\x0c\n\x04\x66orm\x18\x06 \x01(\x0c\x12\x14\n\x0c\x63ompleted_at\x18\x07 \x01(\x12\x12\x38\n\x08modality\x18\x08 \x01(\x0e\x32&.trellis.events.assessment.v1.Modality\x12\x36\n\x07purpose\x18\t \x01(\x0e\x32%.trellis.events.assessment.v1.Purpose\x12\x0e\n\x06scores\x18\n \x01(\x0c\x12\x14\n\x07\x61\x62ility\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0estandard_error\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11parameter_version\x18\r \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0e \x01(\t\x12\x11\n\twithdrawn\x18\x0f \x01(\x08\x42\n\n\x08_abilityB\x11\n\x0f_standard_error*h\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x16\n\x12PURPOSE_DIAGNOSTIC\x10\x01\x12\x15\n\x11PURPOSE_FORMATIVE\x10\x02\x12\x15\n\x11PURPOSE_SUMMATIVE\x10\x03*e\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x16\n\x12MODALITY_IN_PERSON\x10\x01\x12\x13\n\x0fMODALITY_REMOTE\x10\x02\x12\x12\n\x0eMODALITY_PAPER\x10\x03*\x95\x01\n\x05Model\x12\x15\n\x11MODEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODEL_RASCH\x10\x01\x12\x10\n\x0cMODEL_ONE_PL\x10\x02\x12\x10\n\x0cMODEL_TWO_PL\x10\x03\x12\x12\n\x0eMODEL_THREE_PL\x10\x04\x12\r\n\tMODEL_GRM\x10\x05\x12\r\n\tMODEL_PCM\x10\x06\x12\x0e\n\nMODEL_GPCM\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trellis.events.assessment.v1.assessment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURPOSE']._serialized_start=1263
-  _globals['_PURPOSE']._serialized_end=1367
-  _globals['_MODALITY']._serialized_start=1369
-  _globals['_MODALITY']._serialized_end=1470
-  _globals['_MODEL']._serialized_start=1473
-  _globals['_MODEL']._serialized_end=1622
+  _globals['_PURPOSE']._serialized_start=1285
+  _globals['_PURPOSE']._serialized_end=1389
+  _globals['_MODALITY']._serialized_start=1391
+  _globals['_MODALITY']._serialized_end=1492
+  _globals['_MODEL']._serialized_start=1495
+  _globals['_MODEL']._serialized_end=1644
   _globals['_FORMPUBLISHED']._serialized_start=79
   _globals['_FORMPUBLISHED']._serialized_end=145
   _globals['_FORM']._serialized_start=148
   _globals['_FORM']._serialized_end=287
-  _globals['_ITEM']._serialized_start=289
-  _globals['_ITEM']._serialized_end=410
-  _globals['_PARAMETERS']._serialized_start=412
-  _globals['_PARAMETERS']._serialized_end=509
-  _globals['_ADMINISTRATIONPLANNED']._serialized_start=511
-  _globals['_ADMINISTRATIONPLANNED']._serialized_end=595
-  _globals['_ADMINISTRATION']._serialized_start=598
-  _globals['_ADMINISTRATION']._serialized_end=772
-  _globals['_ATTEMPTSSCORED']._serialized_start=774
-  _globals['_ATTEMPTSSCORED']._serialized_end=844
-  _globals['_ATTEMPT']._serialized_start=847
-  _globals['_ATTEMPT']._serialized_end=1261
+  _globals['_ITEM']._serialized_start=290
+  _globals['_ITEM']._serialized_end=432
+  _globals['_PARAMETERS']._serialized_start=434
+  _globals['_PARAMETERS']._serialized_end=531
+  _globals['_ADMINISTRATIONPLANNED']._serialized_start=533
+  _globals['_ADMINISTRATIONPLANNED']._serialized_end=617
+  _globals['_ADMINISTRATION']._serialized_start=620
+  _globals['_ADMINISTRATION']._serialized_end=794
+  _globals['_ATTEMPTSSCORED']._serialized_start=796
+  _globals['_ATTEMPTSSCORED']._serialized_end=866
+  _globals['_ATTEMPT']._serialized_start=869
+  _globals['_ATTEMPT']._serialized_end=1283
 # @@protoc_insertion_point(module_scope)

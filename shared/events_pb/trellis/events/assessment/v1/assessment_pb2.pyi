@@ -155,6 +155,7 @@ class Item(_message.Message):
     COMPETENCIES_FIELD_NUMBER: _builtins.int
     MAXIMUM_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The item's identifier in the district's source, unique within the form."""
     maximum: _builtins.int
@@ -162,6 +163,10 @@ class Item(_message.Message):
     def competencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
     def parameters(self) -> Global___Parameters: ...
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What CASE calls the competencies, in the same order."""
+
     def __init__(
         self,
         *,
@@ -169,10 +174,11 @@ class Item(_message.Message):
         competencies: _abc.Iterable[_builtins.bytes] | None = ...,
         maximum: _builtins.int = ...,
         parameters: Global___Parameters | None = ...,
+        identifiers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "competencies", b"competencies", "maximum", b"maximum", "parameters", b"parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "competencies", b"competencies", "identifiers", b"identifiers", "maximum", b"maximum", "parameters", b"parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
