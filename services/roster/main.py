@@ -1,6 +1,5 @@
 """The roster put together: settings in, a service out."""
 
-from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.roster import api
@@ -20,15 +19,11 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRELLIS_ROSTER_", frozen=True, extra="ignore")
 
-    rows_at_once: int = Field(
-        default=10_000, ge=100, le=100_000, description="Rows an import merges in one transaction"
-    )
-
 
 def build(settings: Settings) -> Service:
     """The roster service, ready to run."""
     database = Database(settings.database_url, name="roster", pool_size=settings.pool_size)
-    importers = [RosterImport(rows_at_once=settings.rows_at_once), AttendanceImport(), ClosuresImport()]
+    importers = [RosterImport(), AttendanceImport(), ClosuresImport()]
     imports = Imports(database, importers)
     app = build_app(
         name="roster",

@@ -5,14 +5,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from services.roster.domain.csvfile import Chunk, Reader
+from services.roster.domain.blocks import Encoding
+from services.roster.domain.cells import Chunk
+from services.roster.domain.columns import File
+from services.roster.domain.csvfile import Reader
+from services.roster.domain.delivery import Delivery
 from services.roster.domain.findings import Finding, Findings, Unreadable
 from services.roster.domain.header import slips
-from services.roster.domain.layout import NAMES, READ, File, Version
+from services.roster.domain.layout import NAMES, READ
 from services.roster.domain.manifest import Manifest, read_manifest
 
 ARCHIVE_BYTES = 1 << 30
@@ -25,15 +28,6 @@ _NESTED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What zipfile raises for an archive that is cut off, damaged, encrypted or packed in an unknown way."""
 _ZIP_MAGIC = b"PK\x03\x04"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What this archive brings: which version, and the files that are read, in the order of their references."""
-
-    version: Version
-    files: tuple[File, ...]
-    bytes: int
 
 
 class Archive:
@@ -49,23 +43,24 @@ class Archive:
         manifest = self._manifest()
         files = []
         for file in READ[manifest.version].values():
-            if manifest.modes.get(file.name) != "bulk":
+            mode = manifest.modes.get(file.name)
+            if mode not in ("bulk", "delta"):
                 continue
             if self._entry(file.name) is None:
                 self._problem(file.csv, "file-missing", "The manifest announces this file; add it, or say absent.")
                 continue
-            files.append(file)
+            files.append(file if mode == "bulk" else file.as_delta)
         self._tell_the_rest(manifest)
         read = [self._entries[entry] for file in files if (entry := self._entry(file.name))]
         return Delivery(manifest.version, tuple(files), sum(info.file_size for info in read))
 
     @contextmanager
-    def reading(self, file: File) -> Iterator[Reader]:
+    def reading(self, file: File, encoding: Encoding = "utf-8") -> Iterator[Reader]:
         """A reader of one of the delivery's files."""
         entry = self._entry(file.name)
         assert entry is not None
         with self._opened(entry) as stream:
-            yield Reader(file, stream, self._findings)
+            yield Reader(file, stream, self._findings, encoding=encoding)
 
     def chunks(self, reader: Reader) -> Iterator[Chunk]:
         """The reader's chunks; Unreadable where the archive itself is damaged."""
@@ -125,12 +120,9 @@ class Archive:
                 continue
             mode = "bulk" if name == "manifest" else manifest.modes.get(name, "absent")
             if mode == "absent":
-                if name in READ[manifest.version]:
-                    self._problem(entry, "present-but-absent", "Say bulk in the manifest, or take the file out.")
-                else:
-                    self._repair(entry, "present-but-absent", "Left out: the manifest says that it is absent.")
-            elif name != "manifest" and name not in READ[manifest.version]:
-                self._repair(entry, "file-not-read", "Left out: only rostering files are read.")
+                self._problem(entry, "present-but-absent", "Say bulk or delta in the manifest, or take the file out.")
+            elif mode == "unsaid":
+                self._repair(entry, "present-but-absent", "Left out: the manifest does not say that it is there.")
             elif entry != f"{name}.csv":
                 self._repair(entry, "file-name", f"Read as {name}.csv.")
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 TOLD_OF_A_KIND = 100
 """Findings of one file, column and rule that are told one by one; of the rest only how many they are."""
+NOT_OF_THE_FILE = frozenset({"older-than-known"})
+"""Rules that say something of what is known here already: no file could have kept them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,26 @@ class Unreadable(Exception):
 
 
 class Findings:
-    """Findings in the order they were made, the first hundred of a kind one by one."""
+    """Findings in the order they were made, the first hundred of a kind one by one.
 
-    def __init__(self) -> None:
+    Who is strict refuses what could have been repaired.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.problems = 0
+        self._strict = strict
         self._new: list[Finding] = []
         self._told: Counter[tuple[str, str | None, str]] = Counter()
         self._untold: dict[tuple[str, str | None, str], Finding] = {}
 
     def add(self, finding: Finding) -> None:
         """Note a finding. How many there are stays exact, whatever is told."""
+        if self._strict and finding.repaired and finding.rule not in NOT_OF_THE_FILE:
+            remedy = f"Refused, because this import is strict. A tolerant one: {finding.remedy}"
+            finding = replace(finding, repaired=False, remedy=remedy)
+        self.problems += 0 if finding.repaired else finding.count
         kind = (finding.file, finding.column, finding.rule)
-        if self._told[kind] < TOLD_OF_A_KIND:
+        if finding.count == 1 and self._told[kind] < TOLD_OF_A_KIND:
             self._told[kind] += 1
             self._new.append(finding)
         elif kind in self._untold:

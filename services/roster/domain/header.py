@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.roster.domain.columns import Column, File
 from services.roster.domain.findings import Finding
-from services.roster.domain.layout import Column, File
 
 METADATA = "metadata."
 _SLIPS = 2
@@ -59,6 +59,8 @@ def read_header(file: File, cells: list[str]) -> tuple[Header | None, list[Findi
     for index in still_strange:
         find("header-unknown", "Use the standard's column names; extensions begin with metadata.", names[index])
     for name in absent:
+        if expected[name].may_lack:
+            continue
         if expected[name].required:
             find("header-missing", f"Add the column {name}.", "", column=name)
         else:

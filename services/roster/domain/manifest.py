@@ -4,13 +4,17 @@ import csv
 from dataclasses import dataclass
 from typing import IO, Literal, cast
 
-from services.roster.domain.csvfile import lines_of
+from services.roster.domain.blocks import Lines, blocks_of
+from services.roster.domain.columns import Version
 from services.roster.domain.findings import Finding, Findings, Unreadable
-from services.roster.domain.layout import NAMES, READ, Version
+from services.roster.domain.layout import NAMES, READ
 
-Mode = Literal["absent", "bulk", "refused"]
+Mode = Literal["absent", "bulk", "delta", "unsaid", "refused"]
+"""`unsaid`: the manifest leaves it open, and is read as if it said absent."""
+
 
 _FILE = "manifest.csv"
+_MODES = ("absent", "bulk", "delta")
 _HEADER = ["propertyName", "value"]
 _ABOUT = frozenset({"manifest.version", "oneroster.version", "source.systemName", "source.systemCode"})
 
@@ -43,7 +47,7 @@ def read_manifest(stream: IO[bytes], findings: Findings) -> Manifest:
             continue
         if name != f"file.{file}":
             _repair(findings, line, "propertyName", name, "letter-case", f"Read as file.{file}.")
-        modes[file] = _mode(line, file, value, version, findings)
+        modes[file] = _mode(line, file, value, findings)
     for file in READ[version]:
         if file not in modes and not any(name.lower() == f"file.{file}".lower() for name in said):
             remedy = "Read as absent; the manifest names every file."
@@ -52,7 +56,7 @@ def read_manifest(stream: IO[bytes], findings: Findings) -> Manifest:
 
 
 def _rows(stream: IO[bytes], findings: Findings) -> list[tuple[int, str, str]]:
-    reader = csv.reader(lines_of(stream, _FILE), strict=True)
+    reader = csv.reader(Lines(blocks_of(stream, _FILE)), strict=True)
     try:
         cells = [(reader.line_num, row) for row in reader]
     except csv.Error as wrong:
@@ -89,22 +93,16 @@ def _version(said: dict[str, tuple[int, str]], findings: Findings) -> Version:
     )
 
 
-def _mode(line: int, file: str, value: str, version: Version, findings: Findings) -> Mode:
-    if value in ("absent", "bulk"):
+def _mode(line: int, file: str, value: str, findings: Findings) -> Mode:
+    if value in _MODES:
         return cast(Mode, value)
     if not value:
         _repair(findings, line, f"file.{file}", None, "manifest-value", "Read as absent.")
-        return "absent"
-    if value.lower() in ("absent", "bulk"):
+        return "unsaid"
+    if value.lower() in _MODES:
         _repair(findings, line, f"file.{file}", value, "letter-case", f"Read as {value.lower()}.")
         return cast(Mode, value.lower())
-    if file not in READ[version]:
-        _repair(findings, line, f"file.{file}", value, "file-not-read", "Left out: only rostering files are read.")
-        return "absent"
-    if value.lower() == "delta":
-        findings.add(Finding(_FILE, line, f"file.{file}", value, "delta", "Send the whole file, and say bulk."))
-        return "refused"
-    findings.add(Finding(_FILE, line, f"file.{file}", value, "manifest-value", "Write bulk or absent."))
+    findings.add(Finding(_FILE, line, f"file.{file}", value, "manifest-value", "Write absent, bulk or delta."))
     return "refused"
 
 

@@ -4,13 +4,14 @@ Each function takes the text of one cell and says what it means in the standard'
 silent; what could mean two things is a problem.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from services.roster.domain.layout import STATUSES, Column, Kind
+from services.roster.domain.columns import STATUSES, Column, Kind
 
 DateOrder = Literal["day-first", "month-first"]
 
@@ -22,6 +23,10 @@ _TURNED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-](0\d|1[0-5]):?\d{2})?", re.ASCII)
 _EXTENSION = re.compile(r"ext:[a-zA-Z0-9.\-_]+")
 _SCHOOL_YEAR = re.compile(r"\d{4}", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})", re.ASCII)
+_COMMA_NUMBER = re.compile(r"[-+]?\d{1,15},\d{1,2}", re.ASCII)
+_PAIR = re.compile(r"\{([^{}:]+):([^{}]*)\}")
+_PAIRS = re.compile(r"\{[^{}]*\}|[^,{}]+|[{}]")
 _TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})", re.ASCII)
 
 
@@ -65,17 +70,25 @@ def meaning(column: Column, text: str) -> Meaning:
             found = Meaning(bare, (_TRIMMED,) if bare != text else ())
         case Kind.KEYS | Kind.LIST:
             found = _list(bare, required=column.required)
+        case Kind.IDS:
+            found = _ids(bare)
+        case Kind.SCALE:
+            found = _scale(bare)
         case Kind.DATE:
             found = _date(bare)
         case Kind.MOMENT:
-            found = _moment(bare)
+            found = _moment(bare, required=column.required)
         case Kind.BOOLEAN:
             found = _boolean(bare)
         case Kind.CODE:
             found = _code(column, bare)
+        case Kind.CODES:
+            found = _codes(column, bare)
         case Kind.YEAR:
             found = _school_year(bare)
-    if column.name in ("status", "dateLastModified"):
+        case Kind.NUMBER:
+            found = _number(bare)
+    if column.empty_in_bulk:
         return Meaning(found.value, (_IN_BULK, *found.slips), found.turned)
     return found
 
@@ -88,6 +101,47 @@ def _list(text: str, *, required: bool) -> Meaning:
     if not all(parts):
         return Meaning(kept or None, (Slip("empty-list-member", "Read without the empty member."),))
     return Meaning(kept)
+
+
+def _ids(text: str) -> Meaning:
+    """`{type:identifier}`s; what is not of that form says nothing of whose identifier it is."""
+    parts = [part.strip() for part in _PAIRS.findall(text) if part.strip()]
+    kept = ",".join(part for part in parts if _PAIR.fullmatch(part))
+    if kept.count("{") == len(parts):
+        return Meaning(kept)
+    return Meaning(kept or None, (Slip("user-ids", "Left out what is not written as {type:identifier}."),))
+
+
+def _scale(text: str) -> Meaning:
+    """`{from:to}`s, as the JSON they are kept as."""
+    parts = [part.strip() for part in _PAIRS.findall(text) if part.strip()]
+    pairs = [found.groups() for part in parts if (found := _PAIR.fullmatch(part))]
+    if not pairs or len(pairs) < len(parts):
+        return Meaning(None, (Slip("score-scale", "Write each value as {from:to}, with commas between.", False),))
+    return Meaning(
+        json.dumps([{"itemValueLHS": one.strip(), "itemValueRHS": other.strip()} for one, other in pairs])
+    )  # fmt: skip
+
+
+def _number(text: str) -> Meaning:
+    if _NUMBER.fullmatch(text):
+        return Meaning(text)
+    if _COMMA_NUMBER.fullmatch(text):
+        read = text.replace(",", ".")
+        return Meaning(read, (Slip("number", f"Read as {read}."),))
+    return Meaning(None, (Slip("number", "Write a number, with a point before its decimals.", repaired=False),))
+
+
+def _codes(column: Column, text: str) -> Meaning:
+    """A list of words, each of them known."""
+    listed = _list(text, required=column.required)
+    kept, slips = [], list(listed.slips)
+    for part in (listed.value or "").split(","):
+        found = _code(column, part) if part else _NOTHING
+        slips += found.slips
+        if found.value is not None:
+            kept.append(found.value)
+    return Meaning(",".join(kept) or None, tuple(slips))
 
 
 def _boolean(text: str) -> Meaning:
@@ -131,6 +185,7 @@ def _day(year: str, month: str, day: str) -> str | None:
 
 _NO_DATE = Meaning(None, (Slip("date", "Write a date that exists as YYYY-MM-DD.", repaired=False),))
 _NO_MOMENT = Meaning(None, (Slip("date-time", "Left out; write YYYY-MM-DDThh:mm:ss.sssZ."),))
+_NEEDS_MOMENT = Meaning(None, (Slip("date-time", "Write YYYY-MM-DDThh:mm:ss.sssZ.", repaired=False),))
 
 
 def _date(text: str) -> Meaning:
@@ -151,13 +206,15 @@ def _date(text: str) -> Meaning:
     return Meaning(other, (Slip("date-format", f"Read as {other}."),)) if other else _NO_DATE
 
 
-def _moment(text: str) -> Meaning:
-    """When the source last changed the row. A bulk file should not say; what cannot be read is left out."""
+def _moment(text: str, *, required: bool) -> Meaning:
+    """When the source last changed the row. A bulk file should not say, a delta must; else what cannot be read is left
+    out."""
+    nothing = _NEEDS_MOMENT if required else _NO_MOMENT
     if _MOMENT.fullmatch(text):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            return _NO_MOMENT
+            return nothing
         if moment.tzinfo is None:
             return Meaning(f"{text}Z", (Slip("date-time-zone", "Read as UTC."),))
         return Meaning(text)
@@ -165,7 +222,7 @@ def _moment(text: str) -> Meaning:
         return Meaning(text, turned=True)
     if _DATE.fullmatch(text) and _day(*text.split("-")):
         return Meaning(f"{text}T00:00:00Z", (Slip("date-time", "Read as the beginning of that day, UTC."),))
-    return _NO_MOMENT
+    return nothing
 
 
 def date_order(dates: Iterable[str]) -> DateOrder | None:

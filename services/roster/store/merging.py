@@ -1,276 +1,158 @@
-"""From the stages into the tables, a chunk at a time; only what differs is written.
-
-The counts come out of the same statement that writes, so they are exact. One import is merged at a time (the kernel's
-worker holds a lock), so what a statement compares with cannot change under it. References are looked up one by one,
-in scalar and lateral sub-queries: a join would be planned by statistics that a growing table has outgrown.
-"""
+"""What differs goes into the tables, a file in a few statements; what was before goes into the history."""
 
 # ruff: noqa: S608  # the names put into SQL are constants of ours
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha1
-from uuid import UUID
-
-from services.roster.store import SOURCE, STAGES, TABLES, TYPES
+from services.roster.store.records import RECORDS, SOURCE, TYPES, Record
 from shared.db import Transaction
 
+_HISTORY = {
+    "roles": ("person_id", "org_id", "role", "role_type", "begin_on", "end_on"),
+    "enrollments": ("person_id", "class_id", "school_id", "role", "is_primary", "begin_on", "end_on"),
+}
+"""Of these it is kept what they were: if one of these columns differs."""
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """What one chunk did: how many rows it took from the stage, and the place of the last of them."""
-
-    last: int
-    rows: int
-    added: int = 0
-    changed: int = 0
-    also_changed: int = 0
-    """For derived rows: records of their own file that changed with them and were counted unchanged before."""
-
-
-def _ref(file: str, column: str) -> str:
-    return f"""(SELECT c.row_id FROM crosswalk c
-        WHERE c.district_id = $2 AND c.source = '{SOURCE}' AND c.type = '{TYPES[file]}'
-          AND c.sourced_id = s.{column} AND c.end_on IS NULL)"""
+_WHO = """
+    SELECT person_id, bool_or(role = 'student') AS is_student, bool_or(role = 'teacher') AS is_teacher
+    FROM (SELECT person_id, role FROM d_enrollments WHERE change = 'new'
+          UNION ALL SELECT person_id, role FROM d_roles WHERE change = 'new') AS held
+    GROUP BY person_id
+"""
 
 
-def _refs(file: str, column: str) -> str:
-    return f"""ARRAY(
-        SELECT {_ref(file, "ref")} FROM unnest(string_to_array(s.{column}, ',')) WITH ORDINALITY AS s (ref, n)
-        ORDER BY s.n)"""
+async def merge(tx: Transaction, file: str, revision: int) -> None:
+    """Write what is new, changed, or vanished of a file, all of it in this revision."""
+    record = RECORDS[file]
+    if file == "lineItems":
+        await _schools_of_line_items(tx)
+    if file in _HISTORY:
+        await _remember(tx, record, revision)
+    if record.names_file:
+        await _free_names(tx, record)
+    await _end_vanished(tx, record, revision)
+    await _change(tx, record, revision)
+    await _add(tx, record, revision)
+    if file in TYPES:
+        await _name(tx, record)
 
 
-def _list(column: str) -> str:
-    return f"COALESCE(string_to_array(s.{column}, ','), '{{}}')"
-
-
-def _same(*columns: str) -> dict[str, str]:
-    return {column: f"s.{column}" for column in columns}
-
-
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "orgs": {
-        **_same("name", "type", "identifier", "sector"),
-        "latitude": "s.latitude::float8",
-        "longitude": "s.longitude::float8",
-        "parent_id": _ref("orgs", "parent_sourced_id"),
-    },
-    "academicSessions": {
-        **_same("title", "type"),
-        "start_on": "s.start_date::date",
-        "end_on": "s.end_date::date",
-        "parent_id": _ref("academicSessions", "parent_sourced_id"),
-        "school_year": "s.school_year::smallint",
-    },
-    "courses": {
-        **_same("title", "course_code"),
-        "grades": _list("grades"),
-        "org_id": _ref("orgs", "org_sourced_id"),
-        "school_year_id": _ref("academicSessions", "school_year_sourced_id"),
-        "subjects": _list("subjects"),
-        "subject_codes": _list("subject_codes"),
-    },
-    "classes": {
-        **_same("title", "class_code", "class_type", "location"),
-        "grades": _list("grades"),
-        "course_id": _ref("courses", "course_sourced_id"),
-        "school_id": _ref("orgs", "school_sourced_id"),
-        "term_ids": _refs("academicSessions", "term_sourced_ids"),
-        "subjects": _list("subjects"),
-        "subject_codes": _list("subject_codes"),
-        "periods": _list("periods"),
-    },
-    "users": {
-        **_same(
-            "username", "given_name", "family_name", "middle_name", "preferred_given_name", "preferred_middle_name",
-            "preferred_family_name", "pronouns", "identifier", "user_master_identifier", "email", "sms", "phone",
-        ),
-        "enabled": "s.enabled_user::boolean",
-        "user_ids": _list("user_ids"),
-        "grades": _list("grades"),
-        "agent_ids": _refs("users", "agent_sourced_ids"),
-        "primary_org_id": _ref("orgs", "primary_org_sourced_id"),
-    },
-    "roles": {
-        **_same("role", "role_type"),
-        "person_id": _ref("users", "user_sourced_id"),
-        "org_id": _ref("orgs", "org_sourced_id"),
-        "begin_on": "s.begin_date::date",
-        "end_on": "s.end_date::date",
-    },
-    "demographics": {
-        "birth_on": "s.birth_date::date",
-        "sex": "s.sex",
-        **{
-            name: f"s.{name}::boolean"
-            for name in (
-                "american_indian_or_alaska_native", "asian", "black_or_african_american",
-                "native_hawaiian_or_other_pacific_islander", "white",
-            )
-        },
-        "two_or_more_races": "s.demographic_race_two_or_more_races::boolean",
-        "hispanic_or_latino": "s.hispanic_or_latino_ethnicity::boolean",
-        "birth_country": "s.country_of_birth_code",
-        "birth_state": "s.state_of_birth_abbreviation",
-        "birth_city": "s.city_of_birth",
-        "residence_status": "s.public_school_residence_status",
-    },
-    "enrollments": {
-        "role": "s.role",
-        "person_id": _ref("users", "user_sourced_id"),
-        "class_id": _ref("classes", "class_sourced_id"),
-        "school_id": _ref("orgs", "school_sourced_id"),
-        "is_primary": "s.is_primary::boolean",
-        "begin_on": "s.begin_date::date",
-        "end_on": "s.end_date::date",
-    },
-}  # fmt: skip
-_PERSON = {"users": "id", "roles": "person_id", "enrollments": "person_id"}
-"""Files whose changes may change where somebody is placed, and which column says who."""
-
-
-def key_of(file: str) -> str:
-    """The column a file's rows are known by."""
-    return "person_id" if file == "demographics" else "id"
-
-
-def row_id(district: UUID, type: str, sourced_id: str, nth: int = 1) -> UUID:
-    """A row's identity at first sight: uuid5(district, `source:type:sourcedId`). Never change it.
-
-    `nth`: an identifier that once named another row, and was given to a new one, begins a new identity.
-    """
-    name = f"{SOURCE}:{type}:{sourced_id}" + (f":{nth}" if nth > 1 else "")
-    digest = sha1(district.bytes + name.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
-
-
-async def mint(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:
-    """Give an identity to the rows of a chunk that are seen for the first time."""
-    row = await tx.fetchrow(
+async def date(tx: Transaction, file: str) -> None:
+    """What a delta says anew without a difference keeps the later time, and its revision."""
+    record = RECORDS[file]
+    mine = "d.sourced_id" if record.key == "sourced_id" else "d.id"
+    await tx.run(
         f"""
-        WITH chunk AS MATERIALIZED (
-            SELECT pos, sourced_id FROM stage.{STAGES[file]}
-            WHERE import_id = $1 AND pos > $3 AND NOT refused ORDER BY pos LIMIT $4
-        )
-        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last, (SELECT count(*) FROM chunk) AS rows,
-               ARRAY(SELECT sourced_id FROM chunk s WHERE {_ref(file, "sourced_id")} IS NULL) AS unseen
+        UPDATE {record.table} t SET source_modified_at = d.source_modified_at
+        FROM d_{record.stage} d WHERE d.change = 'dated' AND t.district_id = $1 AND t.{record.key} = {mine}
         """,
-        import_id, tx.caller.district, after, most,
-    )  # fmt: skip
-    assert row is not None
-    if row["unseen"]:
-        ids = await _new_identities(tx, TYPES[file], row["unseen"])
-        await tx.run(
-            """
-            INSERT INTO crosswalk (district_id, source, type, sourced_id, row_id)
-            SELECT $1, $2, $3, n.sourced_id, n.row_id FROM unnest($4::text[], $5::uuid[]) AS n (sourced_id, row_id)
-            """,
-            tx.caller.district, SOURCE, TYPES[file], row["unseen"], ids,
-        )  # fmt: skip
-    return Merged(row["last"], row["rows"])
+        tx.caller.district,
+    )
 
 
-async def _new_identities(tx: Transaction, type: str, names: list[str]) -> list[UUID]:
-    """Identities for names seen for the first time; never one that a row has already, whose name has changed."""
-    district, nth = tx.caller.district, 1
-    ids = [row_id(district, type, name) for name in names]
-    while taken := {
-        row["row_id"]
-        for row in await tx.fetch(
-            "SELECT row_id FROM crosswalk WHERE district_id = $1 AND row_id = ANY ($2)", district, ids
-        )
-    }:
-        nth += 1
-        ids = [row_id(district, type, name, nth) if id in taken else id for name, id in zip(names, ids, strict=True)]
-    return ids
-
-
-async def merge(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:
-    """Write what is new or different in a chunk of a file."""
-    row = await tx.fetchrow(_merge_sql(file), import_id, tx.caller.district, after, most)
-    assert row is not None
-    return Merged(row["last"], row["rows"], row["added"], row["changed"], row["also_changed"])
-
-
-def _merge_sql(file: str) -> str:
-    table, key = TABLES[file], key_of(file)
-    columns = {"status": "COALESCE(s.status, 'active')", "metadata": "s.metadata", **_COLUMNS[file]}
-    names = ", ".join(columns)
-    incoming = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    ours, theirs = (", ".join(f"{side}.{name}" for name in columns) for side in ("t", "i"))
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
-    ended = "CASE WHEN status = 'active' THEN NULL ELSE current_date END"
-    ends_again = f"CASE WHEN excluded.status = 'active' THEN NULL ELSE COALESCE({table}.ended_on, current_date) END"
-    touched, also_changed = _touched(file)
-    return f"""
-        WITH chunk AS MATERIALIZED (
-            SELECT * FROM stage.{STAGES[file]}
-            WHERE import_id = $1 AND pos > $3 AND NOT refused ORDER BY pos LIMIT $4
-        ),
-        incoming AS MATERIALIZED (
-            SELECT {_ref(file, "sourced_id")} AS {key}, {incoming},
-                   s.date_last_modified::timestamptz AS source_modified_at
-            FROM chunk s
-        ),
-        different AS MATERIALIZED (
-            SELECT i.*, t.{key} IS NULL AS is_new, t.{_PERSON.get(file, key)} AS old_person
-            FROM incoming i
-            LEFT JOIN LATERAL (SELECT * FROM {table} WHERE district_id = $2 AND {key} = i.{key} LIMIT 1) AS t ON true
-            WHERE t.{key} IS NULL OR ROW({ours}) IS DISTINCT FROM ROW({theirs})
-        ),
-        written AS (
-            INSERT INTO {table} (district_id, {key}, ended_on, source_modified_at, {names})
-            SELECT $2, {key}, {ended}, source_modified_at, {names} FROM different
-            ON CONFLICT (district_id, {key}) DO UPDATE SET
-                {updates}, ended_on = {ends_again}, source_modified_at = excluded.source_modified_at, changed_at = now()
-            RETURNING 1
-        )
-        {touched}
-        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last,
-               (SELECT count(*) FROM incoming) AS rows,
-               (SELECT count(*) FROM different WHERE is_new) AS added,
-               (SELECT count(*) FROM different WHERE NOT is_new) AS changed,
-               {also_changed} AS also_changed
-    """
-
-
-def _touched(file: str) -> tuple[str, str]:
-    """Note whose placement may have changed; and how many people were untouched until now."""
-    if file not in _PERSON:
-        return "", "0::bigint"
-    who = f"""
-        , who AS (
-            SELECT DISTINCT {_PERSON[file]} AS person_id FROM different
-            UNION SELECT old_person FROM different WHERE old_person IS NOT NULL
-        ),
-        noted AS (
-            INSERT INTO stage.touched (import_id, person_id) SELECT $1, person_id FROM who
-            ON CONFLICT DO NOTHING RETURNING 1
-        )
-    """
-    return who, "(SELECT count(*) FROM noted)"
-
-
-async def end_vanished(tx: Transaction, import_id: UUID, file: str, after: int, most: int) -> Merged:
-    """Rows that the file no longer names end today; they stay, marked to be deleted."""
-    table, key = TABLES[file], key_of(file)
-    touched, also_changed = _touched(file)
-    row = await tx.fetchrow(
+async def _add(tx: Transaction, record: Record, revision: int) -> None:
+    own = list(record.columns)
+    key = {"id": ["id"], "person_id": ["person_id"], "sourced_id": []}[record.key]
+    flags, values, who = [], [], ""
+    if record.file == "users":
+        flags, who = ["is_student", "is_teacher"], f"LEFT JOIN ({_WHO}) AS who ON who.person_id = d.id"
+        values = [f"COALESCE(who.{flag}, false)" for flag in flags]
+    names = ["district_id", *key, "sourced_id", "status", "ended_on", "source_modified_at", "metadata", "revision",
+             "since", "until", *own, *flags]  # fmt: skip
+    # A gradebook may be written to by others at the same time: what they added meanwhile is theirs no less than ours.
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in ("district_id", "sourced_id"))
+    conflict = (
+        ""
+        if record.names_file or record.file in _HISTORY
+        else (f"ON CONFLICT (district_id, sourced_id) DO UPDATE SET {changes}")
+    )
+    await tx.run(
         f"""
-        WITH chunk AS MATERIALIZED (
-            SELECT pos, row_id FROM stage.vanished WHERE import_id = $1 AND file = $2 AND pos > $3 ORDER BY pos LIMIT $4
-        ),
-        different AS (
-            UPDATE {table} t SET status = 'tobedeleted', ended_on = current_date, changed_at = now()
-            FROM chunk WHERE t.{key} = chunk.row_id
-            RETURNING t.{_PERSON.get(file, key)}, NULL::uuid AS old_person
-        )
-        {touched}
-        SELECT (SELECT COALESCE(max(pos), 0) FROM chunk) AS last, (SELECT count(*) FROM chunk) AS rows,
-               (SELECT count(*) FROM different) AS changed,
-               {also_changed} AS also_changed
+        INSERT INTO {record.table} ({", ".join(names)})
+        SELECT $1, {"d.id, " if key else ""}d.sourced_id, d.status,
+               CASE WHEN d.status = 'active' THEN NULL ELSE current_date END, d.source_modified_at, d.metadata,
+               $2::bigint, $2::bigint, CASE WHEN d.status = 'active' THEN NULL ELSE $2::bigint END
+               {"".join(f", d.{name}" for name in own)}{"".join(f", {value}" for value in values)}
+        FROM d_{record.stage} d {who} WHERE d.change = 'new'
+        {conflict}
         """,
-        import_id, file, after, most,
+        tx.caller.district, revision,
     )  # fmt: skip
-    assert row is not None
-    return Merged(row["last"], row["rows"], changed=row["changed"], also_changed=row["also_changed"])
+
+
+async def _change(tx: Transaction, record: Record, revision: int) -> None:
+    mine = "d.sourced_id" if record.key == "sourced_id" else "d.id"
+    own = "".join(f", {name} = d.{name}" for name in record.columns)
+    await tx.run(
+        f"""
+        UPDATE {record.table} t SET sourced_id = d.sourced_id, status = d.status, metadata = d.metadata,
+            source_modified_at = d.source_modified_at, revision = $2,
+            ended_on = CASE WHEN d.status = 'active' THEN NULL ELSE COALESCE(t.ended_on, current_date) END,
+            since = CASE WHEN d.status = 'active' AND t.status <> 'active' THEN $2 ELSE t.since END,
+            until = CASE WHEN d.status = 'active' THEN NULL ELSE COALESCE(t.until, $2) END{own}
+        FROM d_{record.stage} d
+        WHERE d.change = 'changed' AND t.district_id = $1 AND t.{record.key} = {mine}
+        """,
+        tx.caller.district, revision,
+    )  # fmt: skip
+
+
+async def _end_vanished(tx: Transaction, record: Record, revision: int) -> None:
+    """What the file no longer names ends today; it stays, marked to be deleted."""
+    mine = "d.sourced_id" if record.key == "sourced_id" else "d.id"
+    await tx.run(
+        f"""
+        UPDATE {record.table} t SET status = 'tobedeleted', ended_on = current_date, revision = $2, until = $2
+        FROM d_{record.stage} d
+        WHERE d.change = 'vanished' AND t.district_id = $1 AND t.{record.key} = {mine}
+        """,
+        tx.caller.district, revision,
+    )  # fmt: skip
+
+
+async def _remember(tx: Transaction, record: Record, revision: int) -> None:
+    columns = ", ".join(_HISTORY[record.file])
+    before, after = (", ".join(f"{side}.{name}" for name in _HISTORY[record.file]) for side in "td")
+    await tx.run(
+        f"""
+        INSERT INTO {record.table}_history (district_id, sourced_id, replaced_on, replaced_in, {columns})
+        SELECT $1, t.sourced_id, current_date, $2, {before}
+        FROM d_{record.stage} d JOIN {record.table} t ON t.district_id = $1 AND t.sourced_id = d.sourced_id
+        WHERE d.change = 'changed' AND ROW({before}) IS DISTINCT FROM ROW({after})
+        """,
+        tx.caller.district, revision,
+    )  # fmt: skip
+
+
+async def _free_names(tx: Transaction, record: Record) -> None:
+    """A name that goes from one record to another is given up before it is taken."""
+    await tx.run(
+        f"""
+        UPDATE {record.table} t SET sourced_id = t.{record.key}::text
+        FROM d_{record.stage} d
+        WHERE d.change IN ('new', 'changed') AND t.district_id = $1 AND t.sourced_id = d.sourced_id
+          AND t.{record.key} <> d.id
+        """,
+        tx.caller.district,
+    )
+
+
+async def _name(tx: Transaction, record: Record) -> None:
+    """Whose name was seen for the first time is known by it from now on."""
+    await tx.run(
+        f"""
+        INSERT INTO crosswalk (district_id, source, type, sourced_id, row_id)
+        SELECT $1, '{SOURCE}', '{TYPES[record.file]}', sourced_id, id FROM d_{record.stage}
+        WHERE change = 'new' AND is_new_name
+        """,
+        tx.caller.district,
+    )
+
+
+async def _schools_of_line_items(tx: Transaction) -> None:
+    """In 1.1 a line item is of its class's school."""
+    await tx.run(
+        """
+        UPDATE d_line_items d SET school_id = c.school_id FROM classes c
+        WHERE d.school_id IS NULL AND c.district_id = $1 AND c.id = d.class_id
+        """,
+        tx.caller.district,
+    )

@@ -1,94 +1,133 @@
 """Who is at which school, from when to when: derived from enrolments and roles, for those an import touched."""
 
-# ruff: noqa: S608  # the names put into SQL are constants of ours
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from uuid import UUID
-
-from services.roster.domain.placement import Placed
 from shared.db import Transaction
 
 _STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """People an import may have moved, and the place of the last of them in the stage."""
+async def find_touched(tx: Transaction) -> int:
+    """Whose placement may have changed; how many they are."""
+    found: int = await tx.changed(
+        """
+        INSERT INTO touched SELECT DISTINCT person_id FROM (
+            SELECT id AS person_id FROM d_users
+            WHERE change <> 'new' AND was_active IS DISTINCT FROM (status = 'active')
+            UNION ALL SELECT person_id FROM d_roles WHERE change <> 'dated'
+            UNION ALL SELECT old_person_id FROM d_roles WHERE change = 'changed'
+            UNION ALL SELECT person_id FROM d_enrollments WHERE change <> 'dated'
+            UNION ALL SELECT old_person_id FROM d_enrollments WHERE change = 'changed'
+        ) AS every WHERE person_id IS NOT NULL
+        """
+    )
+    return found
 
-    last: int
-    people: Sequence[UUID]
 
-
-async def touched(tx: Transaction, import_id: UUID, after: int, most: int) -> Touched:
-    """The next people to look at."""
-    rows = await tx.fetch(
-        "SELECT pos, person_id FROM stage.touched WHERE import_id = $1 AND pos > $2 ORDER BY pos LIMIT $3",
-        import_id, after, most,
-    )  # fmt: skip
-    return Touched(rows[-1]["pos"] if rows else 0, [row["person_id"] for row in rows])
-
-
-async def place(tx: Transaction, people: Sequence[UUID]) -> list[Placed]:
-    """Derive the placements of these people anew; the students among them whose placement is another than before.
+async def place(tx: Transaction) -> None:
+    """Derive the placements of those touched anew, and who of them joined, moved, left.
 
     Enrolments that touch or overlap in one school are one stay: a student in six classes is once at the school.
     """
+    await _flag(tx)
+    await tx.run(
+        f"""
+        INSERT INTO wanted
+        SELECT person_id, school_id, as_student, lower(days), upper(days)
+        FROM (
+            SELECT person_id, school_id, as_student, unnest(range_agg(daterange(begin_on, end_on))) AS days
+            FROM (
+                SELECT e.person_id, e.school_id, e.role = 'student' AS as_student, e.begin_on,
+                       LEAST(e.end_on, e.ended_on, p.ended_on) AS end_on
+                FROM touched JOIN enrollments e ON e.district_id = $1 AND e.person_id = touched.person_id
+                JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
+                WHERE (e.role = 'student' OR e.{_STAFF})
+                UNION ALL
+                SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, r.ended_on, p.ended_on)
+                FROM touched JOIN roles r ON r.district_id = $1 AND r.person_id = touched.person_id
+                JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
+                WHERE r.{_STAFF}
+            ) AS stay
+            WHERE begin_on IS NULL OR end_on IS NULL OR begin_on < end_on
+            GROUP BY person_id, school_id, as_student
+        ) AS stays
+        """,  # noqa: S608  # a constant
+        tx.caller.district,
+    )
     await tx.run(
         """
-        UPDATE people p SET is_student = NOT p.is_student
-        WHERE p.id = ANY ($1) AND p.is_student IS DISTINCT FROM (
-            EXISTS (SELECT FROM roles r WHERE r.person_id = p.id AND r.role = 'student')
-            OR EXISTS (SELECT FROM enrollments e WHERE e.person_id = p.id AND e.role = 'student'))
+        INSERT INTO had
+        SELECT p.person_id, p.school_id, p.as_student, p.begin_on, p.end_on
+        FROM touched JOIN placements p ON p.district_id = $1 AND p.person_id = touched.person_id
         """,
-        people,
+        tx.caller.district,
     )
-    rows = await tx.fetch(
-        f"""
-        WITH stay AS (
-            SELECT e.person_id, e.school_id, e.role = 'student' AS as_student, e.begin_on,
-                   LEAST(e.end_on, e.ended_on, p.ended_on) AS end_on
-            FROM enrollments e JOIN people p ON p.id = e.person_id
-            WHERE e.person_id = ANY ($1) AND (e.role = 'student' OR e.{_STAFF})
-            UNION ALL
-            SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, r.ended_on, p.ended_on)
-            FROM roles r JOIN people p ON p.id = r.person_id WHERE r.person_id = ANY ($1) AND r.{_STAFF}
-        ),
-        wanted AS MATERIALIZED (
-            SELECT person_id, school_id, as_student, lower(days) AS begin_on, upper(days) AS end_on
-            FROM (
-                SELECT person_id, school_id, as_student, unnest(range_agg(daterange(begin_on, end_on))) AS days
-                FROM stay WHERE begin_on IS NULL OR end_on IS NULL OR begin_on < end_on
-                GROUP BY person_id, school_id, as_student
-            ) AS stays
-        ),
-        had AS MATERIALIZED (
-            SELECT person_id, school_id, as_student, begin_on, end_on FROM placements WHERE person_id = ANY ($1)
-        ),
-        gone AS (SELECT * FROM had EXCEPT SELECT * FROM wanted),
-        new AS (SELECT * FROM wanted EXCEPT SELECT * FROM had),
-        removed AS (
-            DELETE FROM placements p USING gone g
-            WHERE p.person_id = g.person_id AND p.school_id = g.school_id AND p.as_student = g.as_student
-              AND p.begin_on IS NOT DISTINCT FROM g.begin_on AND p.end_on IS NOT DISTINCT FROM g.end_on
-        ),
-        written AS (
-            INSERT INTO placements (district_id, person_id, school_id, as_student, begin_on, end_on)
-            SELECT $2, person_id, school_id, as_student, begin_on, end_on FROM new
-        ),
-        moved AS (
-            SELECT person_id FROM gone WHERE as_student UNION SELECT person_id FROM new WHERE as_student
-        )
-        SELECT m.person_id, w.school_id, w.begin_on, w.end_on
-        FROM moved m LEFT JOIN wanted w ON w.person_id = m.person_id AND w.as_student
-        ORDER BY m.person_id, w.school_id, w.begin_on NULLS FIRST
+    await _find_moved(tx)
+    await tx.run(
+        """
+        DELETE FROM placements p USING (SELECT * FROM had EXCEPT SELECT * FROM wanted) AS gone
+        WHERE p.district_id = $1 AND p.person_id = gone.person_id AND p.school_id = gone.school_id
+          AND p.as_student = gone.as_student
+          AND p.begin_on IS NOT DISTINCT FROM gone.begin_on AND p.end_on IS NOT DISTINCT FROM gone.end_on
         """,
-        people, tx.caller.district,
-    )  # fmt: skip
-    places: dict[UUID, list[tuple[UUID, date | None, date | None]]] = {}
-    for row in rows:
-        mine = places.setdefault(row["person_id"], [])
-        if row["school_id"] is not None:
-            mine.append((row["school_id"], row["begin_on"], row["end_on"]))
-    return [Placed(student, tuple(mine)) for student, mine in places.items()]
+        tx.caller.district,
+    )
+    await tx.run(
+        """
+        INSERT INTO placements (district_id, person_id, school_id, as_student, begin_on, end_on)
+        SELECT $1, * FROM (SELECT * FROM wanted EXCEPT SELECT * FROM had) AS new
+        """,
+        tx.caller.district,
+    )
+
+
+async def _flag(tx: Transaction) -> None:
+    """Who is a student, and who a teacher: by a role, or by an enrolment as one."""
+    await tx.run(
+        """
+        UPDATE people p SET is_student = held.is_student, is_teacher = held.is_teacher
+        FROM (
+            SELECT touched.person_id, COALESCE(bool_or(role = 'student'), false) AS is_student,
+                   COALESCE(bool_or(role = 'teacher'), false) AS is_teacher
+            FROM touched LEFT JOIN (
+                SELECT person_id, role FROM roles WHERE district_id = $1
+                UNION ALL SELECT person_id, role FROM enrollments WHERE district_id = $1
+            ) AS said ON said.person_id = touched.person_id
+            GROUP BY touched.person_id
+        ) AS held
+        WHERE p.district_id = $1 AND p.id = held.person_id
+          AND (p.is_student, p.is_teacher) IS DISTINCT FROM (held.is_student, held.is_teacher)
+        """,
+        tx.caller.district,
+    )
+
+
+async def _find_moved(tx: Transaction) -> None:
+    """Whose places are others than before, with all of them as bytes: a school and two days each."""
+    await tx.run(
+        """
+        INSERT INTO moved
+        SELECT person_id, as_student,
+               CASE WHEN is_here AND NOT was_here THEN 'joined' WHEN was_here AND NOT is_here THEN 'left'
+                    WHEN is_here THEN 'moved' END,
+               until - date '1970-01-01', places
+        FROM (
+            SELECT different.person_id, different.as_student,
+                   COALESCE(bool_or(w.end_on IS NULL OR w.end_on > current_date)
+                            FILTER (WHERE w.person_id IS NOT NULL), false) AS is_here,
+                   EXISTS (SELECT FROM had h
+                           WHERE h.person_id = different.person_id AND h.as_student = different.as_student
+                             AND (h.end_on IS NULL OR h.end_on > current_date)) AS was_here,
+                   LEAST(max(w.end_on), current_date) AS until,
+                   COALESCE(string_agg(
+                       uuid_send(w.school_id)
+                       || int4send(COALESCE(w.begin_on - date '1970-01-01', -2147483648))
+                       || int4send(COALESCE(w.end_on - date '1970-01-01', -2147483648)),
+                       ''::bytea ORDER BY w.school_id, w.begin_on NULLS FIRST), '') AS places
+            FROM (
+                SELECT person_id, as_student FROM (TABLE had EXCEPT TABLE wanted) AS gone
+                UNION SELECT person_id, as_student FROM (TABLE wanted EXCEPT TABLE had) AS new
+            ) AS different
+            LEFT JOIN wanted w ON w.person_id = different.person_id AND w.as_student = different.as_student
+            GROUP BY different.person_id, different.as_student
+        ) AS compared
+        """
+    )

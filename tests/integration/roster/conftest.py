@@ -76,7 +76,9 @@ class RosterService:
     async def announced(self, district: UUID = DISTRICT) -> list[pb.Placement]:
         """Every fact announced so far, oldest first."""
         async with self.database.system() as tx:
-            rows = await tx.fetch("SELECT payload FROM outbox WHERE district = $1 ORDER BY id", district)
+            rows = await tx.fetch(
+                "SELECT payload FROM outbox WHERE district = $1 AND type LIKE '%.StudentsPlaced' ORDER BY id", district
+            )
         return [fact for row in rows for fact in pb.StudentsPlaced.FromString(row["payload"]).facts]
 
     async def staged_rows(self) -> int:
@@ -114,7 +116,7 @@ async def lasting_roster(
 
 @pytest.fixture
 async def roster(fresh_database: FreshDatabase) -> AsyncIterator[RosterService]:
-    """The roster with small chunks, so that a small file takes several."""
-    service = RosterService(await fresh_database("roster"), RosterImport(rows_at_once=25))
+    """A roster on a database of its own."""
+    service = RosterService(await fresh_database("roster"), RosterImport())
     yield service
     await service.client.close()

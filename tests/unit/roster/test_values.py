@@ -79,7 +79,7 @@ def test_a_list_of_nothing_is_an_empty_cell() -> None:
 
 
 def test_status_is_read_in_bulk_and_told() -> None:
-    found = meaning(Column("status", Kind.CODE, codes=STATUSES), "active")
+    found = meaning(Column("status", Kind.CODE, codes=STATUSES, empty_in_bulk=True), "active")
 
     assert (found.value, [slip.rule for slip in found.slips]) == ("active", ["empty-in-bulk"])
 

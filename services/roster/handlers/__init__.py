@@ -1,0 +1,5 @@
+"""What happens when a file arrives."""
+
+from services.roster.handlers.roster import RosterImport
+
+__all__ = ["RosterImport"]
