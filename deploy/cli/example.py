@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -20,9 +21,11 @@ class Example:
     class_id: str | None = None
     school: str | None = None
     programme: str | None = None
+    day: str | None = None
+    """A day of which attendance is known."""
 
 
-DEMO = Example("CLS-0001-03-1-M", "SCH-0003", "learning-partnerships")
+DEMO = Example("CLS-0001-03-1-M", "SCH-0003", "learning-partnerships", "2026-09-15")
 
 _CLASS_PAGE = """query ClassPage {
   class(id: "sourcedId:%s") {
@@ -35,6 +38,15 @@ _CLASS_PAGE = """query ClassPage {
         abilities { administration { title } theta standardError rawScore maximum reason }
         mastery { competency { code statement } probability evidenceCount }
       }
+    }
+  }
+}"""
+_DAYS = """query Days {
+  class(id: "sourcedId:%s") {
+    title
+    closures(asOf: "%s") { class { title } begin end modality reason }
+    students(first: 30) {
+      nodes { givenName familyName attendance(begin: "%s", end: "%s") { recorded codes { code status days } } }
     }
   }
 }"""
@@ -66,11 +78,14 @@ _ADMINISTRATIONS = """query Administrations {
 
 
 def queries(example: Example) -> Iterator[tuple[str, str]]:
-    """A name and a query each: class page, school page and proposals; without any of them the administrations."""
+    """A name and a query each: class page, days, school page and proposals; without any of them the administrations."""
     if example.class_id is None and example.school is None and example.programme is None:
         yield "the administrations", _ADMINISTRATIONS
     if example.class_id is not None:
         yield "a class page", _CLASS_PAGE % example.class_id
+    if example.class_id is not None and example.day is not None:
+        week_later = (date.fromisoformat(example.day) + timedelta(days=7)).isoformat()
+        yield "closures and attendance", _DAYS % (example.class_id, example.day, example.day, week_later)
     if example.school is not None:
         yield "a school page", _SCHOOL_PAGE % example.school
     if example.programme is not None:
@@ -85,6 +100,8 @@ def to_show(home: Path, files: Sequence[Load], is_demo: bool) -> Example:
     for one in files:
         if one.kind is Kind.ROSTER and (first := _first_enrolled(one.file)):
             found = replace(found, class_id=first[0], school=first[1])
+        elif one.kind is Kind.ATTENDANCE and (day := _first_day(one.file)):
+            found = replace(found, day=day)
         elif one.kind is Kind.PROGRAMME and (code := _programme_of(one.file)):
             found = replace(found, programme=code)
     if found != kept:
@@ -109,6 +126,16 @@ def _first_enrolled(roster: Path) -> tuple[str, str | None] | None:
     except (BadZipFile, KeyError, UnicodeDecodeError, csv.Error):
         return None
     return None
+
+
+def _first_day(attendance: Path) -> str | None:
+    """The day of the first row of a file of attendance; None where that cannot be told."""
+    try:
+        with attendance.open(encoding="utf-8-sig", newline="") as stream:
+            first = next(csv.DictReader(stream), {})
+        return date.fromisoformat(first["date"]).isoformat()
+    except (ValueError, KeyError, csv.Error):
+        return None
 
 
 def _programme_of(file: Path) -> str | None:

@@ -52,13 +52,24 @@ def test_the_demonstration_shows_a_class_a_school_and_a_programme_of_its_files(d
 
 def test_what_was_in_the_users_files_is_shown_at_the_next_start_too(demo: DemoFiles, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    files = [Load(Kind.ROSTER, demo.roster), Load(Kind.PROGRAMME, demo.programme)]
+    kinds = {
+        Kind.ROSTER: demo.roster,
+        Kind.ATTENDANCE: demo.attendance,
+        Kind.CLOSURES: demo.closures,
+        Kind.PROGRAMME: demo.programme,
+    }
+    files = [Load(kind, file) for kind, file in kinds.items()]
 
     first = to_show(home, files, is_demo=False)
     again = to_show(home, [], is_demo=False)
 
-    assert first == again == Example("CLS-0001-03-1-M", "SCH-0001", "learning-partnerships")
-    assert [name for name, _ in queries(again)] == ["a class page", "a school page", "a programme's proposals"]
+    assert first == again == Example("CLS-0001-03-1-M", "SCH-0001", "learning-partnerships", "2026-09-14")
+    assert [name for name, _ in queries(again)] == [
+        "a class page",
+        "closures and attendance",
+        "a school page",
+        "a programme's proposals",
+    ]
 
 
 def test_an_id_that_would_break_out_of_a_query_is_not_shown(tmp_path: Path) -> None:
@@ -73,7 +84,8 @@ def test_a_file_that_cannot_be_read_shows_nothing(content: bytes, tmp_path: Path
     file = tmp_path / "file"
     file.write_bytes(content)
 
-    shown = to_show(tmp_path / "home", [Load(Kind.ROSTER, file), Load(Kind.PROGRAMME, file)], is_demo=False)
+    kinds = (Kind.ROSTER, Kind.ATTENDANCE, Kind.PROGRAMME)
+    shown = to_show(tmp_path / "home", [Load(kind, file) for kind in kinds], is_demo=False)
 
     assert shown == Example()
     assert [name for name, _ in queries(shown)] == ["the administrations"]

@@ -38,7 +38,12 @@ async def test_a_ready_made_query_is_answered(asking: Graph, name: str) -> None:
     assert found.get("nodes") or found["areas"]
 
 
-@pytest.mark.parametrize("query", FENCED.findall((ROOT / "docs/graphql.md").read_text(encoding="utf-8")))
+PAGES = ("docs/graphql.md", "docs/roster/attendance.md")
+
+
+@pytest.mark.parametrize(
+    "query", [query for page in PAGES for query in FENCED.findall((ROOT / page).read_text(encoding="utf-8"))]
+)
 def test_a_query_of_the_documentation_fits_the_schema_and_the_limits(query: str) -> None:
     document = Documents(schema._schema).read(query)
 
