@@ -161,6 +161,8 @@ class Services:
     assessment: Assessment
     mastery: Mastery
     partnership: Partnership
+    imports: Mapping[str, ServiceClient]
+    """Every service, for the files that it owns."""
 
     @classmethod
     def of(cls, clients: Mapping[str, ServiceClient]) -> "Services":
@@ -170,4 +172,5 @@ class Services:
             Assessment(clients["assessment"]),
             Mastery(clients["mastery"]),
             Partnership(clients["partnership"]),
+            clients,
         )

@@ -48,6 +48,8 @@ USUAL_LENGTH = {
     "School.willingness": 5,
     "School.closures": 2,
     "Attendance.codes": 4,
+    "Import.holds": 10,
+    "ImportDiff.records": 10,
     "Programme.areas": 5,
     "Programme.rules": 10,
     "PartnershipArea.competencies": 5,

@@ -11,6 +11,7 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from services.assessment import contract as assessment
+from services.gateway import imports
 from services.gateway.beliefs import Belief, beliefs_of
 from services.gateway.clients import Services
 from services.mastery import contract as mastery
@@ -108,6 +109,7 @@ class Loaders:
         self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.closures_by_school = DataLoader(self._closures_by_school, max_batch_size=_PARENTS_AT_ONCE)
         self.attendance_by_student = DataLoader(self._attendance_by_student, max_batch_size=_PARENTS_AT_ONCE)
+        self.import_ = DataLoader(self._imports, max_batch_size=_PROGRAMMES_AT_ONCE)
         self.areas_by_school = DataLoader(self._areas_by_school, max_batch_size=_KEYS_AT_ONCE)
         self.name_of_partner = DataLoader(self._names_of_partners, max_batch_size=_KEYS_AT_ONCE)
         self.willingness_by_school = DataLoader(self._willingness_by_school, max_batch_size=_KEYS_AT_ONCE)
@@ -138,7 +140,10 @@ class Loaders:
     async def _students(self, keys: list[Key]) -> list[roster.Student | None]:
         ids, named = _split(keys)
         found = await self._services.roster.students(roster.ByKeys(ids=ids, sourced_ids=named), self._caller)
-        return _in_order(keys, ((student.id, student.sourced_id, student) for student in found))
+        by_key: dict[Key, roster.Student] = {}
+        for student in found:  # also by what it was called before it was merged
+            by_key |= dict.fromkeys((student.id, student.sourced_id, *student.absorbed, *student.also), student)
+        return [by_key.get(key) for key in keys]
 
     async def _competencies(self, keys: list[Key]) -> list[mastery.Competency | None]:
         ids, named = _split(keys)

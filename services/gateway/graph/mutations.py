@@ -9,6 +9,7 @@ import strawberry
 from services.gateway.context import Context, Info
 from services.gateway.graph.areas import Snapshot
 from services.gateway.graph.ids import NoSuchNode, read_id, read_node_id
+from services.gateway.graph.imports import ImportMutations
 from services.gateway.graph.matchings import Matching
 from services.gateway.graph.programmes import programme_with
 from services.gateway.graph.proposals import PartnershipProposal
@@ -60,7 +61,7 @@ class NotAText(Invalid):
 
 
 @strawberry.type(description="What can be changed. Nothing is ever tried twice.")
-class Mutation:
+class Mutation(ImportMutations):
     @strawberry.mutation(description="A school offers to help others in an area; said again, it replaces what it said.")
     async def offer_partnership(
         self,

@@ -12,6 +12,7 @@ from services.gateway.graph.classes import Class, page_of_classes
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.connections import After, Connection, First, Node, connection
 from services.gateway.graph.ids import Kind, NoSuchNode, cursor_of, read_id, read_node_id, row_after
+from services.gateway.graph.imports import ImportQueries
 from services.gateway.graph.ledger import Ledger
 from services.gateway.graph.programmes import Programme, page_of_programmes, programme_with
 from services.gateway.graph.proposals import PartnershipProposal, ProposalState, page_of_proposals, proposal_with
@@ -26,7 +27,7 @@ NodeId = Annotated[strawberry.ID, strawberry.argument(description="A node id of 
 
 
 @strawberry.type
-class Query:
+class Query(ImportQueries):
     @strawberry.field(name="class", description="One class.")
     async def class_(self, info: Info, id: Id) -> Class | None:
         info.context.caller.need("roster:read")
