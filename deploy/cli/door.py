@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from deploy.cli.sending import bytes_of, length_of
 
@@ -140,23 +140,53 @@ class Door:
         """Take something away."""
         return await self._ask("DELETE", path)
 
+    async def fetch(
+        self, path: str, params: Mapping[str, str], into: BinaryIO, got: Callable[[int], None]
+    ) -> Mapping[str, str]:
+        """Write an answer into a file while it comes; `got` hears the bytes so far. Its headers."""
+        import httpx
+
+        with self._told():
+            async with self._http.stream("GET", path, params=params, timeout=httpx.Timeout(600, connect=5)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise self._refusal(response)
+                size = 0
+                async for piece in response.aiter_raw():
+                    await asyncio.to_thread(into.write, piece)
+                    size += len(piece)
+                    got(size)
+                return response.headers
+
     async def close(self) -> None:
         """Let the connections go."""
         await self._http.aclose()
 
     async def _ask(self, method: str, path: str, **how: Any) -> Any:
+        with self._told():
+            response = await self._http.request(method, path, **how)
+        if not response.is_success:
+            raise self._refusal(response)
+        return _body(response)
+
+    @staticmethod
+    def _refusal(response: "httpx.Response") -> DoorError:
+        body = _body(response)
+        return DoorError(_said(response.status_code, body), status=response.status_code, body=body)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A platform that does not answer is said in a sentence."""
         import httpx
 
         try:
-            response = await self._http.request(method, path, **how)
+            yield
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as late:
             raise DoorError(f"{self.url} did not answer in time") from late
+        except (httpx.ReadError, httpx.RemoteProtocolError) as broken:
+            raise DoorError(f"{self.url} broke off in the middle of an answer") from broken
         except httpx.TransportError as away:  # a refused connection too comes as ConnectTimeout from this transport
             raise DoorError(f"nothing answers at {self.url}; is the platform running?") from away
-        body = _body(response)
-        if response.is_success:
-            return body
-        raise DoorError(_said(response.status_code, body), status=response.status_code, body=body)
 
 
 @asynccontextmanager

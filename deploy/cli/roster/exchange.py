@@ -2,14 +2,15 @@
 
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from deploy.cli import show
 from deploy.cli.access import key_of, url_of
-from deploy.cli.door import Report, opened
+from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind, Load, load
 from deploy.cli.options import Home, Json, Key, Url, wait_for
 from deploy.cli.outcome import as_json, exit_code, print_report
@@ -78,6 +79,67 @@ def pull(
         _print(pulled, provider.stem, report)
     if report is not None and (code := exit_code(report)):
         raise typer.Exit(code)
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False, show_default=False)],
+    home: Home,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            help="Only what changed since: a revision, as the last export said it, or a time with its zone.",
+            metavar="REVISION|TIME",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        Literal["1.1", "1.2"], typer.Option("--version", help="The version of OneRoster to write.")
+    ] = "1.2",
+    url: Url = None,
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Write the district's roster as a OneRoster archive: all of it, or what changed.
+
+    Files that the key has no scope for are absent: demographics needs demographics:read, the gradebook assessment:read.
+    """
+    params = {"version": version, **({"since": since} if since is not None else {})}
+    partial = out.with_name(f"{out.name}.partial")
+
+    async def work() -> str:
+        async with opened(url_of(url, home), key_of(key, home)) as door:
+            with show.progress() as bar, partial.open("wb") as into:
+                headers = await door.fetch(
+                    "/v1/exports/roster", params, into, lambda size: bar.show(f"{size / 1e6:,.1f} MB")
+                )
+                return headers["x-trellis-revision"]
+
+    try:
+        revision = wait_for(work())
+        files = _checked(partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    size = out.stat().st_size
+    if json:
+        show.as_json({"file": str(out), "bytes": size, "revision": int(revision), "files": files})
+        return
+    show.table(["file", "comes as"], [[name, said] for name, said in files.items() if said != "absent"])
+    show.message(f"{out}: {size:,} bytes. What changes from here on: --since {revision}")
+
+
+def _checked(archive: Path) -> dict[str, str]:
+    """How each file comes, by the manifest; the archive is complete, and every checksum in it right."""
+    try:
+        with zipfile.ZipFile(archive) as opened_archive:
+            if (broken := opened_archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"{broken} is damaged")
+            lines = opened_archive.read("manifest.csv").decode().splitlines()
+    except zipfile.BadZipFile as wrong:
+        raise DoorError(f"the archive did not arrive whole: {wrong}") from wrong
+    said = dict(line.split(",", 1) for line in lines)
+    return {name.removeprefix("file."): mode for name, mode in said.items() if name.startswith("file.")}
 
 
 def _whom(config: ProviderConfig, platform: str, bearer: str) -> str:
