@@ -79,7 +79,7 @@ class Waiting:
 class Transaction:
     """Everything that happens together. Made by `Database`; committed by it; never by its users."""
 
-    def __init__(self, connection: AsyncConnection, raw: Any, source: str) -> None:
+    def __init__(self, connection: AsyncConnection | None, raw: Any, source: str) -> None:
         self.caller = _NOBODY
         self.cause: str | None = None
         self.waiting: list[Waiting] = []
@@ -98,12 +98,18 @@ class Transaction:
         return self._raw
 
     @property
+    def _pooled(self) -> AsyncConnection:
+        if self._connection is None:
+            raise RuntimeError("who only looks has no session, no savepoint and no stage")
+        return self._connection
+
+    @property
     def session(self) -> AsyncSession:
         """For SQLModel statements; the same transaction as everything else here."""
         if self._session is None:
             # It joins what is begun, a savepoint too, and makes none of its own that would outlive ours.
             self._session = AsyncSession(
-                bind=self._connection, expire_on_commit=False, autoflush=False, join_transaction_mode="rollback_only"
+                bind=self._pooled, expire_on_commit=False, autoflush=False, join_transaction_mode="rollback_only"
             )
         return self._session
 
@@ -173,7 +179,7 @@ class Transaction:
 
         Emptied at every call: a batch holds several districts, and only the commit empties it by itself.
         """
-        made: set[str] = (await self._connection.get_raw_connection()).info.setdefault("temporaries", set())
+        made: set[str] = (await self._pooled.get_raw_connection()).info.setdefault("temporaries", set())
         if name in self._temporaries:
             await self._raw.execute(f"TRUNCATE {name}")
         elif name not in made:
@@ -220,7 +226,7 @@ class Transaction:
         outer, self._session = self._session, None
         self._savepoints += 1
         try:
-            async with self._connection.begin_nested():
+            async with self._pooled.begin_nested():
                 yield
                 await self._flush()
         except BaseException:
@@ -275,6 +281,16 @@ async def _undone(connection: AsyncConnection, raw: "asyncpg.Connection[asyncpg.
         raise
 
 
+async def _rolled_back(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing of the transaction stays; a connection that does not say so at once is given up."""
+    try:
+        if not raw.is_closed():
+            await asyncio.shield(asyncio.ensure_future(raw.execute("ROLLBACK", timeout=5)))
+    except BaseException:
+        raw.terminate()
+        raise
+
+
 def driver_error(wrong: DBAPIError) -> BaseException | None:
     """What the driver itself said: SQLAlchemy wraps it twice."""
     return None if wrong.orig is None else wrong.orig.__cause__
@@ -302,6 +318,8 @@ class Database:
         self.pool_size = pool_size
         self._engine = self._made(300, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False)
         self._long = self._made(None, poolclass=NullPool)
+        self._lookers = asyncio.Semaphore(pool_size)
+        self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
 
     def _made(self, statement_seconds: float | None, **how: Any) -> AsyncEngine:
         return create_async_engine(
@@ -337,6 +355,30 @@ class Database:
         """Read only, everything as it is now however long it takes, on a connection of its own."""
         async with self._begin(caller, None, None, engine=self._long, snapshot=True) as tx:
             yield tx
+
+    @asynccontextmanager
+    async def looking(self, caller: Caller, plans: Plans = Plans.AS_FITS) -> AsyncIterator[Transaction]:
+        """The same for what is asked hundreds of times a second: without a session, on connections of its own."""
+        with telemetry.span(f"{self.name} transaction"), _said_truly():
+            async with self._lookers:
+                raw = self._idle.pop() if self._idle else None
+                if raw is None or raw.is_closed():
+                    raw = await self._connected()
+                try:
+                    tx = Transaction(None, raw, self.name)
+                    await tx._open(caller, None, plans)
+                    yield tx
+                    await raw.execute("COMMIT")
+                except BaseException:
+                    await _rolled_back(raw)
+                    raise
+                finally:
+                    if not raw.is_closed():
+                        self._idle.append(raw)
+
+    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+        settings = {**_SESSION, "application_name": f"trellis-{self.name}"}
+        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=300, server_settings=settings)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
@@ -375,5 +417,8 @@ class Database:
             return await asyncpg.connect(self.dsn, timeout=10)
 
     async def close(self) -> None:
+        for raw in self._idle:
+            await raw.close()
+        self._idle.clear()
         await self._engine.dispose()
         await self._long.dispose()

@@ -43,7 +43,7 @@ async def answer(request: Request, caller: Caller, found: Found, operation: Read
 
 async def _single(request: Request, caller: Caller, question: Question, sourced_id: str) -> Response:
     database: Database = request.app.state.database
-    async with database.reading(caller, Plans.ONCE) as tx:
+    async with database.looking(caller, Plans.ONCE) as tx:
         body = await pages.single(tx, question, sourced_id)
     if body is None:
         raise unknown("There is no such object, or none that this key may see.")
@@ -53,7 +53,7 @@ async def _single(request: Request, caller: Caller, question: Question, sourced_
 async def _page(request: Request, caller: Caller, question: Question) -> ASGIApp:
     database: Database = request.app.state.database
     plans = Plans.ONCE if question.asked.filter is None else Plans.ALWAYS
-    async with database.reading(caller, plans) as tx:
+    async with database.looking(caller, plans) as tx:
         page = await pages.page(tx, question, remembered(database))
     headers = {
         "x-total-count": str(page.total),
@@ -83,17 +83,17 @@ async def _on(database: Database, caller: Caller, question: Question, page: Page
     left, last = question.asked.limit - page.rows, page.last
     plans = Plans.ONCE if question.asked.filter is None else Plans.ALWAYS
     while left > 0 and last is not None:
-        async with database.reading(caller, plans) as tx:
+        async with database.looking(caller, plans) as tx:
             page = await pages.further(tx, question, page.revision, last, left)
         yield page.body
         left, last = left - page.rows, page.last if page.rows == pages.BATCH else None
 
 
 async def _sorted(database: Database, caller: Caller, question: Question, page: Page) -> AsyncIterator[bytes]:
-    async with database.reading(caller, Plans.ALWAYS) as tx:
+    async with database.looking(caller, Plans.ALWAYS) as tx:
         keys = await pages.sorted_keys(tx, question, page.revision)
     for place in range(0, len(keys), pages.BATCH):
-        async with database.reading(caller, Plans.ONCE) as tx:
+        async with database.looking(caller, Plans.ONCE) as tx:
             body = await pages.of_keys(tx, question, keys[place : place + pages.BATCH])
         yield body
 

@@ -8,10 +8,8 @@ import re
 
 import orjson
 import structlog
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.roster.api.oneroster import answers, operations
@@ -21,6 +19,7 @@ from services.roster.domain.oneroster.refusals import Refused, payload, unknown
 from services.roster.domain.oneroster.versions import PREFIX, Version
 from shared.auth import Caller
 from shared.errors import TrellisError
+from shared.http import Whole
 
 log = structlog.get_logger("oneroster")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
@@ -104,5 +103,4 @@ def _no_such_method(request: Request, found: Found) -> Response:
     return response
 
 
-router = APIRouter()
-router.routes.append(Route(f"{PREFIX}/{{rest:path}}", _OneRoster()))
+whole = Whole(PREFIX, _OneRoster())
