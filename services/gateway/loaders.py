@@ -270,6 +270,11 @@ class Loaders:
 
         return await _by_group(asked, lambda one: (one.begin, one.end), attended)
 
+    async def _imports(self, ids: list[str]) -> list[imports.Findings | BaseException]:
+        return await asyncio.gather(
+            *(imports.findings(self._services.imports, id_, self._caller) for id_ in ids), return_exceptions=True
+        )
+
     async def _areas_by_school(self, schools: list[UUID]) -> list[mastery.OrganisationAreas | None]:
         ask = mastery.AreasOf(organisations=schools)
         found = {one.organisation: one for one in await self._services.mastery.areas(ask, self._caller)}
