@@ -9,7 +9,7 @@ in use is not deleted: the grades of a class are not to vanish, nor to lose thei
 from collections.abc import Sequence
 
 from services.roster.domain.gradebook.kinds import Kind
-from services.roster.store import revisions
+from services.roster.store import assessed, revisions
 from services.roster.store.gradebook import whole_district
 from services.roster.store.gradebook.kept import KEPT, parents_of
 from shared.db import Transaction
@@ -41,6 +41,10 @@ _USERS = {
 }
 
 
+class Ours(Forbidden):
+    """This is made of what the platform itself found out; it cannot be written."""
+
+
 class InUse(Invalid):
     """This is in use and cannot be deleted."""
 
@@ -56,6 +60,7 @@ async def delete(tx: Transaction, kind: Kind, name: str) -> None:
         """,
         tx.caller.district, name,
     )  # fmt: skip
+    await refuse_ours(tx, kind, [name])
     if row is None:
         raise NotFound(f"There is no {kind} {name}.")
     if tx.caller.schools is not None and kind is Kind.CATEGORY:
@@ -88,6 +93,15 @@ async def end_dependants(tx: Transaction, number: int, kind: Kind, names: Sequen
     async with whole_district(tx):
         await _refuse_in_use(tx, kind, names)
         await _end_parts(tx, number, kind, names)
+
+
+async def refuse_ours(tx: Transaction, kind: Kind, names: Sequence[str]) -> None:
+    """Raises Ours when one of these is an assessment's own."""
+    if kind not in (Kind.ASSESSMENT_LINE_ITEM, Kind.ASSESSMENT_RESULT):
+        return
+    for name in names:
+        if await assessed.is_ours(tx, KEPT[kind].table, name):
+            raise Ours
 
 
 async def only_of_caller(tx: Transaction, categories: Sequence[str]) -> None:

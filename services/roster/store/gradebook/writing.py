@@ -34,6 +34,7 @@ async def save(tx: Transaction, kind: Kind, rows: Sequence[Row]) -> int:
     if not changed:
         return 0
     await _reached(tx, kind, changed, known)
+    await ending.refuse_ours(tx, kind, [row.sourced_id for row in changed if row.sourced_id not in known])
     number = await revisions.begin(tx)
     await _move_parents(tx, number, kept, changed, known)
     await _upsert(tx, number, kept, changed)

@@ -35,8 +35,11 @@ _SOURCE = "CASE WHEN o.source ~ '^(case|unknown|/[a-z0-9]+)$' THEN o.source ELSE
 """Files may name sources in words that the API has none for."""
 
 
-def _objectives(sets: str, table: str, of: str) -> Given:
-    """Learning objectives by who names them, each set in the order in which it was said."""
+def _objectives(sets: str, table: str, of: str, derived: str = "") -> Given:
+    """Learning objectives by who names them, each set in the order in which it was said.
+
+    `derived`: cases of what is made of facts, whose objectives are not in the table.
+    """
     if sets == "learningObjectiveIds":
         one = "to_json(o.objective)"
     else:
@@ -51,11 +54,54 @@ def _objectives(sets: str, table: str, of: str) -> Given:
                      string_agg(({one})::text, ',' ORDER BY o.sourced_id) AS said
               FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active' GROUP BY 1) g
     )"""  # noqa: S608  # constants
+    if derived:
+        said = f"CASE {derived} ELSE {said} END"
     within = f"FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active'"
     around = f"EXISTS (SELECT {within} AND {{condition}})"  # constants
     return Given(
         "learningObjectiveSet", {Version.V12: said}, Compared(Kind.TEXT, "o.objective", around), versions=ONLY_12
     )
+
+
+def _case(sets: str, members: str) -> str:
+    """Objectives that CASE names."""
+    return f"""'[{{"source":"case","{sets}":[' || {members} || ']}}]'"""
+
+
+_COMPETENCIES = "assessed_competencies c WHERE c.identifier IS NOT NULL AND c.number"
+_OF_FORM = f"""
+    WHEN t.form_id IS NOT NULL THEN (
+        SELECT {_case("learningObjectiveIds", "string_agg(to_json(c.identifier)::text, ',' ORDER BY c.number)")}
+        FROM {_COMPETENCIES} IN (SELECT unnest(f.objectives) FROM assessed_forms f WHERE f.id = t.form_id))
+    WHEN t.is_ours AND t.sourced_id = 'mastery' THEN (
+        SELECT {_case("learningObjectiveIds", "string_agg(to_json(c.identifier)::text, ',' ORDER BY c.number)")}
+        FROM assessed_competencies c WHERE c.identifier IS NOT NULL)
+"""  # noqa: S608  # constants
+_REACHED = (
+    "concat('{\"learningObjectiveId\":', to_json(c.identifier), ',\"score\":', @score, "
+    "',\"textScore\":\"', @text, '\"}')"
+)
+
+
+def _reached(score: str, text: str) -> str:
+    one = _REACHED.replace("@score", score).replace("@text", text)
+    return _case("learningObjectiveResults", f"string_agg({one}, ',' ORDER BY c.number)")
+
+
+_GOT = "get_byte(t.scores, a.item)"
+_LEVEL = "(ARRAY['unknown', 'beginning', 'developing', 'mastered'])[(b.value ->> 1)::integer + 1]"
+_OF_ATTEMPT = f"""
+    WHEN t.scores IS NOT NULL THEN (
+        SELECT {_reached("round(p.got::numeric / p.possible, 4)", "concat(p.got, '/', p.possible)")}
+        FROM (SELECT a.objective, sum(CASE WHEN {_GOT} <= 250 THEN {_GOT} ELSE 0 END) AS got,
+                     sum(CASE WHEN {_GOT} < 255 THEN f.maxima[a.item + 1] ELSE 0 END) AS possible
+              FROM assessed_forms f, unnest(f.items, f.objectives) AS a (item, objective)
+              WHERE f.id = t.form_id GROUP BY a.objective) p, {_COMPETENCIES} = p.objective AND p.possible > 0)
+    WHEN t.beliefs IS NOT NULL THEN (
+        SELECT {_reached("b.value ->> 0", _LEVEL)}
+        FROM jsonb_each(t.beliefs) b, {_COMPETENCIES} = b.key::integer)
+"""  # noqa: S608  # constants
+"""An attempt tells the share of the points of what it presented; a standing how likely the student has mastered it."""
 
 
 def _scale(table: str, of: str) -> Reference:
@@ -137,7 +183,7 @@ RESULTS = Object(
 )  # fmt: skip
 
 ASSESSMENT_LINE_ITEMS = Object(
-    "assessmentLineItem", "assessmentLineItems", "assessment_line_items", Service.GRADEBOOK,
+    "assessmentLineItem", "assessmentLineItems", "every_assessment_line_item", Service.GRADEBOOK,
     (
         *RECORD,
         *_TITLED,
@@ -145,12 +191,12 @@ ASSESSMENT_LINE_ITEMS = Object(
         Reference("parentAssessmentLineItem", ASSESSMENT_LINE_ITEM, "t.parent"),
         Reference("scoreScale", SCORE_SCALE, "t.score_scale"),
         *_RANGE,
-        _objectives("learningObjectiveIds", "assessment_line_item_objectives", "assessment_line_item"),
+        _objectives("learningObjectiveIds", "assessment_line_item_objectives", "assessment_line_item", _OF_FORM),
     ),
 )  # fmt: skip
 
 ASSESSMENT_RESULTS = Object(
-    "assessmentResult", "assessmentResults", "assessment_results", Service.GRADEBOOK,
+    "assessmentResult", "assessmentResults", "every_assessment_result", Service.GRADEBOOK,
     (
         *RECORD,
         Reference("assessmentLineItem", ASSESSMENT_LINE_ITEM, "t.assessment_line_item", required=True),
@@ -159,7 +205,7 @@ ASSESSMENT_RESULTS = Object(
         *_SCORE,
         Number("scorePercentile", "t.score_percentile"),
         *_SCORED,
-        _objectives("learningObjectiveResults", "assessment_result_objectives", "assessment_result"),
+        _objectives("learningObjectiveResults", "assessment_result_objectives", "assessment_result", _OF_ATTEMPT),
     ),
 )  # fmt: skip
 
