@@ -25,7 +25,7 @@ from tests.bench import meter, roster_delta, roster_floor
 from tests.bench.figures import figure, machine, say
 from tests.bench.pipeline import scratch
 from tests.bench.roster_city import City, write_city
-from tests.e2e.harness import Platform, start
+from tests.e2e.harness import Platform
 
 TIMES_FLOOR = {"import": 4.0, "reimport": 1.5}
 """How often the floor's time an import may take."""
@@ -33,6 +33,8 @@ MEMORY_LIMIT_MB = 400
 DELTA_LIMIT_SECONDS = 5.0
 CHANGES = 1_000
 PATIENCE_SECONDS = 3_600.0
+COSTLY = 15
+"""Statements of PostgreSQL that are named, the longest first."""
 SAMPLE_SECONDS = 0.2
 LOOK_SECONDS = 0.05
 REST = "/ims/oneroster/rostering/v1p2"
@@ -47,6 +49,8 @@ class Run:
     envelopes: int
     facts: int
     peak: float
+    spent: dict[str, float]
+    """Processor seconds by part of the platform."""
 
 
 @dataclass(slots=True)
@@ -83,18 +87,21 @@ async def watching(platform: Platform, mode: str) -> AsyncIterator[Peak]:
 
 async def load(platform: Platform, mode: str, door: Door, archive: Path) -> Run:
     """Send an archive and wait until it is applied."""
+    await meter.forget_statements(platform)
     async with watching(platform, mode) as peak:
+        before = meter.spent(platform)
         begun = time.perf_counter()
         accepted = await door.send("roster", archive, sent=lambda _: None)
         report = await _applied(door, str(accepted["id"]), begun)
         seconds = time.perf_counter() - begun
+        spent = meter.spent(platform).since(before)
     async with meter.admin(platform, "roster") as connection:
         told = await connection.fetchrow(
             "SELECT count(*) AS envelopes, COALESCE(sum(facts), 0) AS facts FROM outbox WHERE cause = $1",
             str(accepted["id"]).removeprefix("roster-"),
         )
     assert told is not None
-    return Run(seconds, report["counts"], told["envelopes"], told["facts"], peak.megabytes)
+    return Run(seconds, report["counts"], told["envelopes"], told["facts"], peak.megabytes, spent)
 
 
 async def _applied(door: Door, import_id: str, begun: float) -> dict[str, Any]:
@@ -117,6 +124,10 @@ async def bench_imports(platform: Platform, mode: str, door: Door, archive: Path
         say(f"{name}: {rows:,} rows")
         run = await load(platform, mode, door, archive)
         say(f"  {run.counts}")
+        for part, seconds in run.spent.items():
+            say(f"  {seconds:7.2f} s of processor time: {part}")
+        for database, calls, seconds, text in await meter.costly_statements(platform, COSTLY):
+            say(f"  {seconds:7.2f} s {calls:6d} calls {database}: {text[:110]}")
         tell(f"roster.{name}.city", run, found, rows, TIMES_FLOOR[name], mode)
         if name == "reimport":
             assert run.counts["added"] == run.counts["changed"] == 0, run.counts
@@ -177,7 +188,7 @@ async def bench(mode: str, folder: Path, asked: argparse.Namespace) -> None:
     made = write_city(archive, city)
     rows = sum(made.values())
     say(f"{made}: {archive.stat().st_size:,} bytes, written in {time.perf_counter() - begun:.0f} s")
-    platform = start(mode, folder / mode)
+    platform = await meter.start_counting(mode, folder / mode)
     try:
         for name, value in (await meter.durability(platform)).items():
             say(f"{mode}: PostgreSQL {name} = {value}")
