@@ -1,6 +1,6 @@
 """What the roster promises the gateway and the other services: REST bodies, nothing else of ours."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -56,12 +56,17 @@ class Class(BaseModel):
 
 
 class Student(BaseModel):
-    """A person with the role student."""
+    """A person with the role student.
+
+    `absorbed` and `also` are other ids and sourcedIds that they were asked for by: of who is one with them now.
+    """
 
     id: UUID
     sourced_id: str
     given_name: str
     family_name: str
+    absorbed: list[UUID] = Field(default_factory=list)
+    also: list[str] = Field(default_factory=list)
 
 
 class ClassPage(BaseModel):
@@ -173,3 +178,147 @@ class Guard(BaseModel):
     rows_least_percent: float = Field(default=90, ge=0, le=100)
     rows_most_percent: float = Field(default=200, ge=100, le=1_000_000)
     absent_files: Literal["hold", "allow"] = "hold"
+
+
+class Merge(BaseModel):
+    """Two people who are one; each by our id or by sourcedId. `person` is the identity that stays.
+
+    `force`: also where both are active, so that the district's system names them both.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    person: str = Field(min_length=1, max_length=1_000)
+    absorbed: str = Field(min_length=1, max_length=1_000)
+    force: bool = False
+    reason: str | None = Field(default=None, max_length=2_000)
+
+
+class Split(BaseModel):
+    """One person who is two: what bears one of `sourced_ids` (users, enrolments, roles, results) is somebody else's.
+
+    Whoever was absorbed under one of these names is who they were. Else `sourced_id` says what the other is called, if
+    none of the names does; names that are not given are copied.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    person: str = Field(min_length=1, max_length=1_000)
+    sourced_ids: list[str] = Field(min_length=1, max_length=10_000)
+    sourced_id: str | None = Field(default=None, min_length=1, max_length=1_000)
+    given_name: str | None = Field(default=None, min_length=1, max_length=1_000)
+    family_name: str | None = Field(default=None, min_length=1, max_length=1_000)
+    reason: str | None = Field(default=None, max_length=2_000)
+
+
+class IdentityEvent(BaseModel):
+    """What became of an identity: `kind` is reattached, merged or split. `undone_at`: it was taken back."""
+
+    id: UUID
+    at: datetime
+    kind: Literal["reattached", "merged", "split"]
+    type: str
+    row: UUID
+    other: UUID | None
+    was_called: str | None
+    is_called: str | None
+    reason: str | None
+    by: str
+    import_id: UUID | None
+    undone_at: datetime | None
+    undone_by: str | None
+
+
+class IdentityEvents(BaseModel):
+    """A page of events, the latest first; `next` is the `after` of the following page."""
+
+    items: list[IdentityEvent]
+    next: UUID | None
+
+
+class KnownPerson(BaseModel):
+    """Somebody as whoever decides about them needs to see them."""
+
+    id: UUID
+    sourced_id: str
+    status: str
+    given_name: str
+    family_name: str
+    birth_date: date | None
+    identifier: str | None
+    state_id: str | None
+    schools: list[str]
+
+
+class IdentityReview(BaseModel):
+    """Somebody new who may be somebody known: why it is asked, what agrees and what differs."""
+
+    id: UUID
+    found_at: datetime
+    import_id: UUID
+    reason: str
+    agrees: list[str]
+    differs: list[str]
+    decision: Literal["same", "different"] | None
+    decided_at: datetime | None
+    newcomer: KnownPerson | None
+    candidate: KnownPerson | None
+
+
+class IdentityReviews(BaseModel):
+    """A page of reviews, the oldest first; `next` is the `after` of the following page."""
+
+    items: list[IdentityReview]
+    next: UUID | None
+
+
+class AsOf(BaseModel):
+    """Who these people were, what, where and with whom, as of a day."""
+
+    people: list[UUID] = Field(max_length=1_000)
+    on: date
+
+
+class RoleAsOf(BaseModel):
+    """What somebody was in an organisation."""
+
+    sourced_id: str
+    organisation: UUID
+    role: str
+    role_type: str
+    begin: date | None
+    end: date | None
+
+
+class EnrollmentAsOf(BaseModel):
+    """Somebody in a class."""
+
+    sourced_id: str
+    section: UUID
+    school: UUID
+    role: str
+    primary: bool | None
+    begin: date | None
+    end: date | None
+
+
+class Relation(BaseModel):
+    """Somebody who acts for a student, or a student somebody acts for; `role` as their roles say it that day."""
+
+    id: UUID
+    sourced_id: str
+    given_name: str
+    family_name: str
+    role: str | None
+
+
+class PersonAsOf(BaseModel):
+    """One person as of a day. Guardians are those of today whose own record was there on that day."""
+
+    person: UUID
+    names: list[str]
+    schools: list[UUID]
+    roles: list[RoleAsOf]
+    enrollments: list[EnrollmentAsOf]
+    guardians: list[Relation]
+    children: list[Relation]

@@ -98,4 +98,6 @@ def wire_student(student: Student) -> contract.Student:
         sourced_id=student.sourced_id,
         given_name=student.given_name,
         family_name=student.family_name,
+        absorbed=student.absorbed,
+        also=student.also,
     )

@@ -1,6 +1,6 @@
 """The nouns of the roster as the store hands them out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 
@@ -39,9 +39,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A person with the role student, or enrolled as one."""
+    """A person with the role student, or enrolled as one.
+
+    `absorbed` and `also` are other ids and sourcedIds that they were asked for by: of who is one with them now.
+    """
 
     id: UUID
     sourced_id: str
     given_name: str
     family_name: str
+    absorbed: list[UUID] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)

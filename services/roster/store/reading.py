@@ -40,22 +40,20 @@ class Keys:
         Found before the rows are read, and given as values: joined to the rows, the planner takes the set for a large
         one and reads the whole table.
         """
+        return [*self.ids, *(await self.named(tx, type)).values()]
+
+    async def named(self, tx: Transaction, type: str) -> dict[str, UUID]:
+        """Which rows the identifiers of the district's system mean."""
         if not self.sourced_ids:
-            return list(self.ids)
+            return {}
         named = await tx.fetch(
             """
-            SELECT row_id FROM crosswalk
+            SELECT sourced_id, row_id FROM crosswalk
             WHERE district_id = $1 AND source = $2 AND type = $3 AND sourced_id = ANY ($4) AND end_on IS NULL
             """,
             tx.caller.district, SOURCE, type, self.sourced_ids,
         )  # fmt: skip
-        return [*self.ids, *(row["row_id"] for row in named)]
-
-
-_NAME = f"""
-    (SELECT min(x.sourced_id) FROM crosswalk x
-     WHERE x.row_id = one.id AND x.source = '{SOURCE}' AND x.end_on IS NULL) AS sourced_id
-"""  # noqa: S608  # a constant; the source's identifier of a row, as the crosswalk has it today
+        return {row["sourced_id"]: row["row_id"] for row in named}
 
 
 class CursorGone(Invalid):
@@ -65,9 +63,9 @@ class CursorGone(Invalid):
 async def list_schools(tx: Transaction, keys: Keys) -> list[School]:
     """The organisations asked for, as far as the caller may see them."""
     rows = await tx.fetch(
-        f"""
-        SELECT id, {_NAME}, name, type, sector, latitude, longitude, parent_id FROM orgs one WHERE id = ANY ($1::uuid[])
-        """,  # noqa: S608  # a constant
+        """
+        SELECT id, sourced_id, name, type, sector, latitude, longitude, parent_id FROM orgs WHERE id = ANY ($1::uuid[])
+        """,
         await keys.rows(tx, "org"),
     )
     return [School(*row) for row in rows]
@@ -89,28 +87,41 @@ async def list_organisations(tx: Transaction) -> list[Organisation]:
 async def list_classes(tx: Transaction, keys: Keys) -> list[Section]:
     """The classes asked for, as far as the caller may see them."""
     rows = await tx.fetch(
-        f"SELECT id, {_NAME}, title, school_id FROM classes one WHERE id = ANY ($1::uuid[])",  # noqa: S608  # a constant
+        "SELECT id, sourced_id, title, school_id FROM classes WHERE id = ANY ($1::uuid[])",
         await keys.rows(tx, "class"),
     )
     return [Section(*row) for row in rows]
 
 
 async def list_students(tx: Transaction, keys: Keys) -> list[Student]:
-    """The students asked for, as far as the caller may see them."""
-    rows = await tx.fetch(
-        f"SELECT id, {_NAME}, given_name, family_name FROM people one WHERE is_student AND id = ANY ($1::uuid[])",  # noqa: S608  # a constant
-        await keys.rows(tx, "user"),
-    )
-    return [Student(*row) for row in rows]
+    """The students asked for, as far as the caller may see them; for who was absorbed, who absorbed them."""
+    named = await keys.named(tx, "user")
+    asked = [*keys.ids, *named.values()]
+    rows = await tx.fetch(_STUDENTS, asked)
+    students = {row["id"]: Student(*row) for row in rows}
+    if len(students) < len(set(keys.ids)):
+        absorbed = await tx.fetch(
+            "SELECT absorbed_id, person_id FROM mergers WHERE absorbed_id = ANY ($1::uuid[])", keys.ids
+        )
+        more = {row["person_id"] for row in absorbed} - students.keys()
+        students |= {row["id"]: Student(*row) for row in (await tx.fetch(_STUDENTS, list(more)) if more else ())}
+        for row in absorbed:
+            if row["person_id"] in students:
+                students[row["person_id"]].absorbed.append(row["absorbed_id"])
+    for name, id_ in named.items():
+        if id_ in students and name != students[id_].sourced_id:
+            students[id_].also.append(name)
+    return list(students.values())
+
+
+_STUDENTS = "SELECT id, sourced_id, given_name, family_name FROM people WHERE is_student AND id = ANY ($1::uuid[])"
 
 
 _CLASSES_OF = """
-    SELECT parent.id AS parent, c.id, c.title,
-           (SELECT min(x.sourced_id) FROM crosswalk x
-            WHERE x.row_id = c.id AND x.source = 'sis' AND x.end_on IS NULL) AS sourced_id
+    SELECT parent.id AS parent, c.id, c.title, c.sourced_id
     FROM unnest($1::uuid[]) WITH ORDINALITY AS parent (id, n)
     CROSS JOIN LATERAL (
-        SELECT id, title FROM classes
+        SELECT id, title, sourced_id FROM classes
         WHERE school_id = parent.id AND status = 'active'
           AND ($3::uuid IS NULL OR (title, id) > (SELECT seen.title, seen.id FROM classes seen WHERE seen.id = $3))
         ORDER BY title, id LIMIT $2 + 1
@@ -133,12 +144,10 @@ async def classes_of_schools(
 
 
 _STUDENTS_OF = """
-    SELECT parent.id AS parent, p.id, p.given_name, p.family_name,
-           (SELECT min(x.sourced_id) FROM crosswalk x
-            WHERE x.row_id = p.id AND x.source = 'sis' AND x.end_on IS NULL) AS sourced_id
+    SELECT parent.id AS parent, p.id, p.sourced_id, p.given_name, p.family_name
     FROM unnest($1::uuid[]) WITH ORDINALITY AS parent (id, n)
     CROSS JOIN LATERAL (
-        SELECT id, given_name, family_name FROM people
+        SELECT id, sourced_id, given_name, family_name FROM people
         WHERE status = 'active'
           AND id IN (
               SELECT e.person_id FROM enrollments e
@@ -172,13 +181,17 @@ def _pages(found: dict[UUID, list[_Row]], first: int) -> list[Page[_Row]]:
 
 
 async def resolve_students(tx: Transaction, sourced_ids: Sequence[str]) -> str:
-    """Which students these identifiers name, parallel to the question: as the contract writes them."""
+    """Which students these identifiers name, parallel to the question: as the contract writes them.
+
+    A name of somebody who was absorbed means them all the same: what is made of their id stays what it was, and who
+    listens knows whom they are now.
+    """
     rows = await tx.fetch(
         """
-        SELECT asked.sourced_id, replace(p.id::text, '-', '') AS id
+        SELECT asked.sourced_id, replace(COALESCE(c.absorbed_id, p.id)::text, '-', '') AS id
         FROM unnest($2::text[]) AS asked (sourced_id)
         CROSS JOIN LATERAL (
-            SELECT row_id FROM crosswalk
+            SELECT row_id, absorbed_id FROM crosswalk
             WHERE (district_id, source, type, sourced_id) = ($1, 'sis', 'user', asked.sourced_id) AND end_on IS NULL
             LIMIT 1
         ) AS c

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 GIVEN = ("Ada", "Ana María", "Ben", "Chloé", "Dmitri", "Eve", "Fatima", "Grace", "Hugo", "Inés", "Jamal", "Kofi",
-         "Léa", "Mei", "Noah", "Olga", "Priya", "Quinn", "Rosa", "Siân", "Tariq", "Uma", "Vera", "Wren", "Zoë")  # fmt: skip
+         "Léa", "Mei", "Noah", "Olga", "Priya", "Quinn", "Rosa", "Siân", "Tariq", "Uma", "Vera", "Zoë")  # fmt: skip
 FAMILY = ("O'Neill", "García-López", "Smith", "Nguyễn", "Müller", "Haddad", "Kowalski", "De la Cruz", "Johansson",
           "Okafor", "Ferreira", "Ivanova", "Chen", "Patel", "Brown", "Sánchez")  # fmt: skip
 _LETTERS = "bcdfghjklmnprstvz"

@@ -7,15 +7,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import asyncpg
+
 from services.roster.store import revisions
 from services.roster.store.identity import journal, recognising, renaming
-from services.roster.store.identity.renaming import keep_former, set_aside
+from services.roster.store.identity.renaming import keep_former
 from shared.db import Transaction
+from shared.errors import Conflict
 
-__all__ = ["Recognised", "hold", "keep_former", "recognise", "set_aside", "undo_import"]
+__all__ = ["Recognised", "hold", "hold_soon", "keep_former", "recognise", "set_aside", "undo_import"]
 
 _IDENTITIES = 0x6964_656E
 """Names the advisory lock of a district's identities; "iden"."""
+_PATIENCE_SECONDS = 5
 _MATCHED = "event_id uuid, type text, row_id uuid, was_called text, is_called text, reason text"
 
 
@@ -30,6 +34,29 @@ class Recognised:
 async def hold(tx: Transaction) -> None:
     """One at a time per district from here to the commit: imports that recognise, merges, splits."""
     await tx.run("SELECT pg_advisory_xact_lock($1, hashtext($2))", _IDENTITIES, str(tx.caller.district))
+
+
+async def set_aside(tx: Transaction) -> None:
+    """Before an import asks what names mean: what is said of people who were absorbed leaves the stage.
+
+    From here to the end of the import nobody is merged or split.
+    """
+    await hold(tx)
+    await renaming.set_aside(tx)
+
+
+class UnderWay(Conflict):
+    """An import of this district is under way; try again when it has ended."""
+
+
+async def hold_soon(tx: Transaction) -> None:
+    """The same for somebody who waits for an answer: UnderWay rather than to wait for a whole import."""
+    await tx.run(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'")
+    try:
+        await hold(tx)
+    except asyncpg.LockNotAvailableError as wrong:
+        raise UnderWay from wrong
+    await tx.run("SET LOCAL lock_timeout = 0")
 
 
 async def recognise(tx: Transaction, import_id: UUID, *, bulk: Collection[str], unknown: Collection[str]) -> Recognised:

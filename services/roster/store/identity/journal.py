@@ -37,6 +37,8 @@ _TYPES = {
     "source": "text", "sourced_id": "text", "begin_on": "date", "replaced_in": "bigint", "day": "date",
     "replaced_at": "timestamptz",
 }  # fmt: skip
+_MANY = 1_000
+"""Changes from which on whole tables are read rather than looked into."""
 OF_A_PERSON = (*_PERSONS, *_HISTORY)
 RECORDS = ("people", "demographics", *_PERSONS, "orgs", "academic_sessions", "courses", "classes")
 """Those whose rows have a revision."""
@@ -92,63 +94,69 @@ def _part(one: str, other: str) -> str:
 
 async def take_back(tx: Transaction, events: Sequence[UUID], revision: int) -> None:
     """Make the rows that these events changed what they were."""
+    await tx.temp("i_changes", "place text, key jsonb, was jsonb, became jsonb")
+    count = await tx.changed(
+        "INSERT INTO i_changes SELECT place, key, was, became FROM identity_changes WHERE event_id = ANY ($1)", events
+    )
+    await tx.run("ANALYZE i_changes")
+    before = await tx.fetchval("SELECT current_setting('enable_nestloop')")
+    if count > _MANY:
+        await tx.run("SET LOCAL enable_nestloop = off")
     for place in KEYS:
         await tx.run(
             f"""
-            DELETE FROM {place} t USING identity_changes c
-            WHERE c.event_id = ANY ($1) AND c.place = '{place}' AND c.was IS NULL AND {_matches(place, "t", "c")}
-            """,
-            events,
+            DELETE FROM {place} t USING i_changes c
+            WHERE c.place = '{place}' AND c.was IS NULL AND {_matches(place, "t", "c")}
+            """
         )
-    await _free_names(tx, events)
+    await _free_names(tx)
     for place in KEYS:
-        await _put_back(tx, events, place, revision)
+        await _put_back(tx, place, revision)
+    await tx.run("SELECT set_config('enable_nestloop', $1, true)", before)
 
 
-async def _put_back(tx: Transaction, events: Sequence[UUID], place: str, revision: int) -> None:
+async def _put_back(tx: Transaction, place: str, revision: int) -> None:
     """The rows of one table that the events changed, and those that they took away."""
     columns = await _columns(tx, place)
     is_record = place in RECORDS
-    values: tuple[object, ...] = (events, revision) if is_record else (events,)
+    values = (revision,) if is_record else ()
     sets = ", ".join(f"{name} = old.{name}" for name in columns if name not in ("revision", "since"))
     if is_record:
         again = "t.until IS NOT NULL AND old.until IS NULL"
-        sets += f", revision = $2, since = CASE WHEN {again} THEN $2 ELSE old.since END"
+        sets += f", revision = $1, since = CASE WHEN {again} THEN $1 ELSE old.since END"
     await tx.run(
         f"""
         UPDATE {place} t SET {sets}
-        FROM identity_changes c JOIN {place} s ON {_matches(place, "s", "c")},
+        FROM i_changes c JOIN {place} s ON {_matches(place, "s", "c")},
              LATERAL jsonb_populate_record(s, (
                  SELECT jsonb_object_agg(each.key, each.value) FROM jsonb_each(c.was) AS each
                  WHERE NOT c.became ? each.key OR each.key = 'sourced_id'
                     OR to_jsonb(s) -> each.key = c.became -> each.key)) AS old
-        WHERE c.event_id = ANY ($1) AND c.place = '{place}' AND c.was IS NOT NULL AND c.became IS NOT NULL
+        WHERE c.place = '{place}' AND c.was IS NOT NULL AND c.became IS NOT NULL
           AND {" AND ".join(f"t.{key} = s.{key}" for key in KEYS[place])}
         """,
         *values,
     )
     names = ", ".join(columns)
-    rows = ", ".join("$2" if is_record and name == "revision" else f"old.{name}" for name in columns)
+    rows = ", ".join("$1" if is_record and name == "revision" else f"old.{name}" for name in columns)
     await tx.run(
         f"""
         INSERT INTO {place} ({names}) SELECT {rows}
-        FROM identity_changes c, LATERAL jsonb_populate_record(NULL::{place}, c.was) AS old
-        WHERE c.event_id = ANY ($1) AND c.place = '{place}' AND c.became IS NULL
+        FROM i_changes c, LATERAL jsonb_populate_record(NULL::{place}, c.was) AS old
+        WHERE c.place = '{place}' AND c.became IS NULL
         """,
         *values,
     )
 
 
-async def _free_names(tx: Transaction, events: Sequence[UUID]) -> None:
+async def _free_names(tx: Transaction) -> None:
     """Names may change places among the rows: none is held while they are given back."""
     for place in ("people", "demographics", "orgs", "academic_sessions", "courses", "classes"):
         await tx.run(
             f"""
-            UPDATE {place} t SET sourced_id = chr(1) || t.sourced_id FROM identity_changes c
-            WHERE c.event_id = ANY ($1) AND c.place = '{place}' AND c.was ? 'sourced_id' AND c.became IS NOT NULL
-              AND {_matches(place, "t", "c")}
-            """,
-            events,
+            UPDATE {place} t SET sourced_id = chr(1) || t.sourced_id FROM i_changes c
+            WHERE c.place = '{place}' AND c.was ? 'sourced_id' AND c.became IS NOT NULL AND {_matches(place, "t", "c")}
+            """
         )
 
 

@@ -27,14 +27,17 @@ _COLUMNS = [column.split()[0] for column in _SIDE.split(",")]
 _NEW = f"""
     SELECT row_number() OVER () AS n, NULL::uuid AS id, s.sourced_id, true AS comes, s.user_master_identifier,
            string_to_array(s.user_ids, ',') AS user_ids, s.identifier, s.given_name, s.family_name,
-           s.preferred_given_name, (SELECT d.birth_date::date FROM s_demographics d
-                                    WHERE d.sourced_id = s.sourced_id AND NOT d.refused LIMIT 1) AS birth_on
-    FROM s_users s
+           s.preferred_given_name, d.birth_date::date AS birth_on
+    FROM s_users s LEFT JOIN s_demographics d ON d.sourced_id = s.sourced_id AND NOT d.refused
     WHERE NOT s.refused AND s.status IS DISTINCT FROM 'tobedeleted' AND NOT EXISTS (
         SELECT FROM crosswalk c WHERE c.source = '{SOURCE}' AND c.type = 'user' AND c.sourced_id = s.sourced_id
             AND c.end_on IS NULL)
 """
 _OLD = """
+    WITH called AS (
+        SELECT p.id FROM people p, unnest(p.user_ids) AS user_id
+        JOIN (SELECT DISTINCT unnest(user_ids) AS user_id FROM i_new_raw) AS said USING (user_id)
+    )
     SELECT row_number() OVER () AS n, p.id, p.sourced_id, p.comes, p.user_master_identifier, p.user_ids, p.identifier,
            p.given_name, p.family_name, p.preferred_given_name, d.birth_on
     FROM (SELECT p.*, s.sourced_id IS NOT NULL AS comes
@@ -44,7 +47,7 @@ _OLD = """
         p.user_master_identifier IN (SELECT user_master_identifier FROM i_new_raw)
         OR p.identifier IN (SELECT identifier FROM i_new_raw)
         OR NOT p.comes AND d.birth_on IN (SELECT birth_on FROM i_new_raw)
-        OR EXISTS (SELECT FROM unnest(p.user_ids) AS u WHERE u IN (SELECT unnest(user_ids) FROM i_new_raw)))
+        OR p.id IN (SELECT id FROM called))
 """
 _RAW = """
     n bigint, id uuid, sourced_id text COLLATE "C", comes boolean, user_master_identifier text, user_ids text[],
@@ -54,6 +57,14 @@ _RAW = """
 
 async def pairs(tx: Transaction) -> bool:
     """Fill i_new, i_old and i_pairs; whether there is anybody to compare."""
+    before = await tx.fetchval("SELECT current_setting('enable_nestloop')")
+    await tx.run("SET LOCAL enable_nestloop = off")  # nobody knows yet how much is in these stages
+    found = await _pairs(tx)
+    await tx.run("SELECT set_config('enable_nestloop', $1, true)", before)
+    return found
+
+
+async def _pairs(tx: Transaction) -> bool:
     for name, columns in (
         ("i_new_raw", _RAW), ("i_old_raw", _RAW), ("i_new", _SIDE), ("i_old", _SIDE),
         ("i_pairs", "new bigint, old bigint, agreement integer"),

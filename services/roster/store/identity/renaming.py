@@ -5,7 +5,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from services.roster.store import SOURCE, STAGES, TABLES, TYPES
+from services.roster.store import RECORDS, SOURCE, STAGES, TABLES, TYPES
 from shared.db import Transaction
 
 _KEPT_DAYS = 30
@@ -212,6 +212,27 @@ async def set_aside(tx: Transaction) -> None:
             """
         )
         await tx.run(f"DELETE FROM {stage} s USING i_aside a WHERE s.sourced_id = a.sourced_id")
+    for record in RECORDS.values():
+        for ref in record.refs:
+            if ref.file == "users":
+                await _refer(tx, f"s_{record.stage}", ref.staged, many=ref.many)
+
+
+async def _refer(tx: Transaction, stage: str, column: str, *, many: bool) -> None:
+    """Who is referred to by the name of somebody absorbed, is referred to by the name of who was kept."""
+    if not many:
+        await tx.run(f"UPDATE {stage} s SET {column} = a.called FROM i_aside a WHERE s.{column} = a.sourced_id")
+        return
+    await tx.run(
+        f"""
+        UPDATE {stage} s SET {column} = (
+            SELECT string_agg(name, ',' ORDER BY n) FROM (
+                SELECT COALESCE(a.called, one.name) AS name, min(one.n) AS n
+                FROM unnest(string_to_array(s.{column}, ',')) WITH ORDINALITY AS one (name, n)
+                LEFT JOIN i_aside a ON a.sourced_id = one.name GROUP BY 1) AS named)
+        WHERE string_to_array(s.{column}, ',') && (SELECT array_agg(a.sourced_id::text) FROM i_aside a)
+        """
+    )
 
 
 def in_order(files: Collection[str]) -> list[str]:
