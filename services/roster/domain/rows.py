@@ -86,7 +86,9 @@ def _at_once(block: Block, width: Width) -> Rows | None:
 
 def _is_plain(raw: bytes) -> bool:
     """Whether a line is a record, and quotes are where they belong."""
-    if raw.count(b"\r") != raw.count(b"\r\n"):
+    if raw.count(b"\r") != raw.count(b"\r\n") or raw.startswith((b"\n", b"\r\n")):
+        return False
+    if b"\n\n" in raw or b"\n\r\n" in raw:
         return False
     data = np.frombuffer(raw, dtype=np.uint8)
     quotes = np.flatnonzero(data == _QUOTE)
