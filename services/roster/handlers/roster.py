@@ -5,37 +5,24 @@ Whatever ends it before its end leaves nothing behind, and it begins again from 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
 from types import MappingProxyType
+from typing import Any
 
-from services.roster import events
 from services.roster.domain.archive import Archive, open_archive
 from services.roster.domain.findings import Finding, Findings, Unreadable
-from services.roster.handlers import comparison
+from services.roster.handlers import applying, comparison, undoing
 from services.roster.handlers.comparison import Compared, Comparison
 from services.roster.handlers.staging import Stager, tell
 from services.roster.store import (
-    RECORDS,
-    bumping,
     comparing,
     guard,
-    identity,
     merging,
-    placing,
-    revisions,
     staging,
     summarising,
-    telling,
 )
-from shared import crash
 from shared.db import Transaction
-from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
 from shared.imports import Job, Verdict
 from shared.imports.importers import DRY_RUN, SWITCH
-
-_LARGE = 20_000
-"""Changes after which the planner is told how much there is."""
-_EPOCH = date(1970, 1, 1)
 
 
 class RosterImport:
@@ -70,8 +57,13 @@ class RosterImport:
             if one.mode == "delta":
                 await merging.date(tx, file)
         if compared.size:
-            await _apply(job, tx, compared)
+            job.merging()
+            await applying.apply(tx, compared.changed, compared.size, cause=job.id, import_id=job.id)
         return Verdict.APPLIED
+
+    async def undo(self, job: Job, tx: Transaction) -> Mapping[str, Any]:
+        """Bring back what an import ended."""
+        return await undoing.undo(tx, job.id)
 
 
 def _verdict(job: Job) -> Verdict | None:
@@ -95,9 +87,8 @@ async def _compared(job: Job, tx: Transaction, archive: Archive, findings: Findi
     await comparison.count(job, tx, compared)
     rows = sum(one.rows for one in came.values() if not one.derived)
     job.progress(rows, rows)
-    job.summary["types"] = comparison.summary(compared)
-    if compared.size:
-        job.summary["schools"] = await summarising.by_school(tx)
+    schools = await summarising.by_school(tx) if compared.size else []
+    job.summary["diff"] = {"types": comparison.summary(compared), "schools": schools}
     await _guard(job, tx, compared, findings)
     return compared
 
@@ -121,53 +112,3 @@ async def _guard(job: Job, tx: Transaction, compared: Compared, findings: Findin
         elif not job.approved:
             remedy = f"This file has a header and no rows: {leaving} records would end. Was that meant?"
             job.hold(file=f"{file}.csv", line=1, rule="no-rows", remedy=remedy)
-
-
-async def _apply(job: Job, tx: Transaction, compared: Compared) -> None:
-    """Write what differs, and announce it."""
-    job.merging()
-    revision = await revisions.begin(tx)
-    await identity.keep_former(tx, table="d_users")
-    files = [file for file in RECORDS if file in compared.changed]
-    for number, file in enumerate(files):
-        await merging.merge(tx, file, revision)
-        if number == len(files) // 2:
-            crash.point("I1")
-    await bumping.bump(tx, revision, files)
-    if compared.size > _LARGE:
-        await staging.analyze(tx, [RECORDS[file].table for file in files])
-    await _place(job, tx)
-    await _announce(job, tx)
-    crash.point("I2")
-    await revisions.stamp(tx, revision, import_id=job.id)
-
-
-async def _place(job: Job, tx: Transaction) -> None:
-    """Derive the placements of those who may be placed otherwise now, and announce what became of them."""
-    if not await placing.find_touched(tx):
-        return
-    await staging.analyze(tx, ["touched"])
-    await placing.place(tx)
-    today = (datetime.now(UTC).date() - _EPOCH).days
-    async for moved in telling.moved(tx):
-        for event, facts in (
-            (pb.StudentsPlaced, events.placements(job.id, moved)),
-            (pb.PeopleJoined, events.people(job.id, moved, "joined")),
-            (pb.PeopleMoved, events.people(job.id, moved, "moved")),
-        ):
-            tx.announce_encoded(event, facts.keys, facts.facts)
-        tx.announce(pb.PeopleLeft, events.leavers(job.id, moved, today))
-        await tx.flush_announced()
-
-
-async def _announce(job: Job, tx: Transaction) -> None:
-    """Announce what else changed that others may hear of."""
-    tx.announce(pb.OrganisationsChanged, events.organisations(job.id, await telling.organisations(tx)))
-    async for changed in telling.enrollments(tx):
-        facts = await asyncio.to_thread(events.enrollments, job.id, changed)
-        tx.announce_encoded(pb.EnrollmentsChanged, facts.keys, facts.facts)
-        await tx.flush_announced()
-    async for described in telling.demographics(tx):
-        facts = await asyncio.to_thread(events.demographics, job.id, described)
-        tx.announce_encoded(pb.DemographicsRecorded, facts.keys, facts.facts)
-        await tx.flush_announced()
