@@ -106,6 +106,10 @@ bench-matching: setup-dev $(VENV)-peers/.done ## Measure matching against HiGHS 
 bench-roster: setup-dev ## Measure a city's roster: first import, again, a delta, beside plain COPY (STUDENTS= MODE=)
 	$(BIN)/python -m tests.bench.roster --students $(or $(STUDENTS),1100000) $(if $(MODE),--mode $(MODE))
 
+conformance: setup-dev ## Ask a platform everything OneRoster describes, 5,000 cases, and write docs/roster/conformance.md (SEED= CASES= STUDENTS= ONLY=)
+	$(BIN)/python -m tests.conformance --seed $(or $(SEED),1) --cases $(or $(CASES),5000) --students $(or $(STUDENTS),5000) \
+	  $(if $(ONLY),--only "$(ONLY)",--page docs/roster/conformance.md)
+
 studies: setup-dev ## Run every study at its full size and write docs/studies/
 	for one in tests/studies/[a-z]*.py; do $(BIN)/python -m tests.studies.$$(basename $$one .py) || exit 1; done
 

@@ -1,0 +1,138 @@
+"""What a loaded district has to ask for, read through the API itself: places where an operation answers something."""
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from tests.conformance.official import Described
+
+Row = dict[str, Any]
+
+PLACES = 16
+TRIED = 160
+ROWS = 400
+_HOLE = re.compile(r"\{([A-Za-z]+)\}")
+_COLLECTIONS = {
+    "class": ("rostering", "classes"), "school": ("rostering", "schools"), "course": ("rostering", "courses"),
+    "student": ("rostering", "students"), "teacher": ("rostering", "teachers"), "term": ("rostering", "terms"),
+    "user": ("rostering", "users"), "org": ("rostering", "orgs"), "gradingPeriod": ("rostering", "gradingPeriods"),
+    "academicSession": ("rostering", "academicSessions"), "category": ("gradebook", "categories"),
+    "lineItem": ("gradebook", "lineItems"), "scoreScale": ("gradebook", "scoreScales"),
+    "assessmentLineItem": ("gradebook", "assessmentLineItems"),
+    "parentAssessmentLineItem": ("gradebook", "assessmentLineItems"),
+}  # fmt: skip
+"""What a hole in a path, or a reference in an object, is called, and where those are."""
+
+
+@dataclass(slots=True)
+class Place:
+    """Where an operation can be asked: what fills the holes of its path, how many rows there are, and some of them."""
+
+    holes: dict[str, str]
+    total: int = 1
+    rows: list[Row] = field(default_factory=list)
+
+
+class District:
+    """The district a key reaches."""
+
+    def __init__(self, described: list[Described], key: str, *, seed: int) -> None:
+        self._addresses = {one.service: one.address for one in described}
+        self._http = httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=60)
+        self._rng = random.Random(seed)
+        self._known: dict[tuple[str, str], list[Row]] = {}
+
+    def close(self) -> None:
+        self._http.close()
+
+    def rows(self, service: str, collection: str) -> list[Row]:
+        """Some rows of a collection, from its beginning and its middle."""
+        at = service, collection
+        if at not in self._known:
+            first, total = self._page(service, collection, limit=ROWS // 2, offset=0)
+            more: list[Row] = []
+            if total > ROWS:
+                more, _ = self._page(service, collection, limit=ROWS // 2, offset=total // 2)
+            self._known[at] = first + more
+        return self._known[at]
+
+    def referred(self, name: str, rng: random.Random) -> str | None:
+        """Some sourcedId that a reference of this name may have; None when it is none of ours or there is none."""
+        if name not in _COLLECTIONS:
+            return None
+        rows = self.rows(*_COLLECTIONS[name])
+        return str(rng.choice(rows)["sourcedId"]) if rows else None
+
+    def is_reference(self, name: str) -> bool:
+        return name in _COLLECTIONS
+
+    def places(self, service: str, method: str, path: str) -> list[Place]:
+        """Places for an operation; for those that read a list, such where the list is not empty."""
+        holes = _HOLE.findall(path)
+        if method != "get":
+            return [Place(one) for one in islice(self._fillings(service, path, holes), PLACES)]
+        if path.endswith("}"):
+            return [self._single(service, path, one) for one in islice(self._fillings(service, path, holes), PLACES)]
+        found: list[Place] = []
+        for filling in islice(self._fillings(service, path, holes), TRIED):
+            rows, total = self._page(service, filled(path, filling).lstrip("/"), limit=20, offset=0)
+            if total:
+                found.append(Place(filling, total, rows))
+            if len(found) == PLACES or not holes:
+                break
+        return found or [Place(one) for one in islice(self._fillings(service, path, holes), 1)]
+
+    def _single(self, service: str, path: str, filling: dict[str, str]) -> Place:
+        return Place(filling, 1, [])
+
+    def _fillings(self, service: str, path: str, holes: list[str]) -> Iterator[dict[str, str]]:
+        """What may fill the holes of a path, the likeliest first."""
+        match holes:
+            case []:
+                yield {}
+            case ["sourcedId"]:
+                for row in self._shuffled(service, path.split("/")[1]):
+                    yield {"sourcedId": row["sourcedId"]}
+            case [one]:
+                for row in self._shuffled(*_COLLECTIONS[one.removesuffix("SourcedId")]):
+                    yield {one: row["sourcedId"]}
+            case ["schoolSourcedId", "classSourcedId"]:
+                for row in self._shuffled("rostering", "classes"):
+                    yield {"schoolSourcedId": row["school"]["sourcedId"], "classSourcedId": row["sourcedId"]}
+            case ["classSourcedId", "lineItemSourcedId"]:
+                for row in self._shuffled("gradebook", "lineItems"):
+                    yield {"classSourcedId": row["class"]["sourcedId"], "lineItemSourcedId": row["sourcedId"]}
+            case ["classSourcedId", "studentSourcedId"]:
+                classes = {row["sourcedId"]: row["class"]["sourcedId"] for row in self.rows("gradebook", "lineItems")}
+                for row in self._shuffled("gradebook", "results"):
+                    if (of := classes.get(row["lineItem"]["sourcedId"])) is not None:
+                        yield {"classSourcedId": of, "studentSourcedId": row["student"]["sourcedId"]}
+            case ["classSourcedId", "academicSessionSourcedId"]:
+                for row in self._shuffled("rostering", "classes"):
+                    for term in row.get("terms", []):
+                        yield {"classSourcedId": row["sourcedId"], "academicSessionSourcedId": term["sourcedId"]}
+            case _:
+                raise LookupError(f"nobody has said what fills {path}")
+
+    def _shuffled(self, service: str, collection: str) -> list[Row]:
+        rows = list(self.rows(service, collection))
+        self._rng.shuffle(rows)
+        return rows
+
+    def _page(self, service: str, path: str, *, limit: int, offset: int) -> tuple[list[Row], int]:
+        answer = self._http.get(f"{self._addresses[service]}/{path}", params={"limit": limit, "offset": offset})
+        if answer.status_code != 200:
+            return [], 0
+        rows: list[Row] = next(iter(answer.json().values()), [])
+        return rows, int(answer.headers.get("x-total-count", len(rows)))
+
+
+def filled(path: str, holes: dict[str, str]) -> str:
+    """The path with its holes filled."""
+    return _HOLE.sub(lambda hole: quote(holes[hole[1]], safe=""), path)

@@ -1,0 +1,84 @@
+"""Queries and bodies: mostly such as a client of this district would send, and some as the schemas alone allow."""
+
+import random
+from typing import Any
+
+from tests.conformance.district import District, Place, Row
+
+_LIMITS = (1, 2, 5, 10, 50, 100, 500, 10_000)
+_SCALARS = ("string", "number", "integer")
+_LONG_AGO = "2001-09-01T00:00:00.000Z"
+
+
+def list_query(fields: dict[str, dict[str, Any]], place: Place, rng: random.Random) -> dict[str, Any]:
+    """A query for a list, by its real fields and with values that are in it."""
+    query: dict[str, Any] = {}
+    if rng.random() < 0.6:
+        query["limit"] = rng.choice(_LIMITS)
+    sortable = [name for name, schema in fields.items() if schema.get("type") in _SCALARS]
+    if sortable and rng.random() < 0.4:
+        query["sort"] = rng.choice(sortable)
+        if rng.random() < 0.7:
+            query["orderBy"] = rng.choice(("asc", "desc"))
+    if rng.random() < 0.4:
+        query |= object_query(fields, rng)
+    if place.rows and rng.random() < 0.5:
+        query["filter"] = _filter(fields, rng.choice(place.rows), rng)
+    elif rng.random() < 0.4:
+        query["offset"] = rng.choice((0, 1, place.total // 2, place.total - 1, place.total - 1, place.total + 5))
+    return query
+
+
+def object_query(fields: dict[str, dict[str, Any]], rng: random.Random) -> dict[str, Any]:
+    """A query for one object: a choice of its fields."""
+    return {"fields": rng.sample(list(fields), rng.randint(1, len(fields)))} if fields else {}
+
+
+def _filter(fields: dict[str, dict[str, Any]], row: Row, rng: random.Random) -> str:
+    """One clause or two that this row fulfils, or of which it fulfils one."""
+    clauses = _clauses(fields, row)
+    first = rng.choice(clauses)
+    match rng.choice(("one", "and", "or")):
+        case "one":
+            return first
+        case "and":
+            return f"{first} AND {rng.choice(clauses)}"
+        case _:
+            return f"{first} OR sourcedId='nobody has this'"
+
+
+def _clauses(fields: dict[str, dict[str, Any]], row: Row) -> list[str]:
+    found = ["status='active'", f"dateLastModified>'{_LONG_AGO}'", "sourcedId!='nobody has this'"]
+    for name, schema in fields.items():
+        value = row.get(name)
+        if isinstance(value, dict) and "sourcedId" in value:
+            found += [f"{name}.sourcedId='{value['sourcedId']}'"] if _is_plain(value["sourcedId"]) else []
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            found += [f"{name}~'{value[0]}'"] if _is_plain(value[0]) else []
+        elif isinstance(value, str | int | float) and not isinstance(value, bool) and _is_plain(str(value)):
+            found.append(f"{name}='{value}'")
+            if schema.get("type") in _SCALARS and "enum" not in schema:
+                found += [f"{name}>='{value}'", f"{name}<='{value}'"]
+            if isinstance(value, str) and len(value) > 3 and "format" not in schema and "enum" not in schema:
+                found.append(f"{name}~'{value[1:-1]}'")
+    return found
+
+
+def _is_plain(value: str) -> bool:
+    return bool(value) and "'" not in value and value == value.strip()
+
+
+def mended(body: Any, district: District, holes: dict[str, str], rng: random.Random, name: str = "") -> Any:
+    """A body whose references lead to what the district has, and whose object is the one the path names."""
+    if isinstance(body, list):
+        return [mended(one, district, holes, rng, name) for one in body]
+    if not isinstance(body, dict):
+        return body
+    made = {key: mended(value, district, holes, rng, key) for key, value in body.items()}
+    if "sourcedId" in made:
+        is_reference = "href" in made and district.is_reference(name)
+        if is_reference and (there := district.referred(name, rng)) is not None:
+            made["sourcedId"] = there
+        elif not is_reference and "sourcedId" in holes and "href" not in made:
+            made["sourcedId"] = holes["sourcedId"]
+    return made
