@@ -1,4 +1,4 @@
-"""What the roster says to the others, in the words of its events. It listens to nobody.
+"""What the roster says to the others, in the words of its events.
 
 A city's first import has millions of facts: they are written as bytes, as protobuf would write them, which tests prove.
 """
@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
-from shared.inbox import Listens
-
-LISTENS: list[Listens] = []
 
 NO_DAY = -(1 << 31)
 _ID, _SECOND, _THIRD, _FOURTH = b"\x0a\x10", b"\x12\x10", b"\x1a\x10", b"\x22\x10"
