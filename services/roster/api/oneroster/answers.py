@@ -1,15 +1,19 @@
 """Answers of reads: one object, or a page of a collection with where the others are."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
+from services.roster.api.oneroster.kept import Answer, Kept
 from services.roster.api.oneroster.operation import Found, Read
 from services.roster.domain.oneroster import asking
 from services.roster.domain.oneroster.refusals import unknown
+from services.roster.store import revisions
 from services.roster.store.oneroster import pages
 from services.roster.store.oneroster.pages import Page, Question
 from services.roster.store.oneroster.positions import Remembered
@@ -17,55 +21,65 @@ from shared.auth import Caller
 from shared.db import Database, Plans
 
 _JSON = "application/json"
-_remembered: "WeakKeyDictionary[Database, Remembered]" = WeakKeyDictionary()
 
 
-def remembered(database: Database) -> Remembered:
-    """What is remembered of the lists of this database."""
-    found = _remembered.get(database)
-    if found is None:
-        found = _remembered[database] = Remembered()
-    return found
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a database's lists, and the answers that were given."""
+
+    lists: Remembered = field(default_factory=Remembered)
+    kept: Kept = field(default_factory=Kept)
+
+
+_memories: "WeakKeyDictionary[Database, _Memory]" = WeakKeyDictionary()
 
 
 async def answer(request: Request, caller: Caller, found: Found, operation: Read, root: str) -> ASGIApp:
     """What a read answers. Raises Refused."""
-    if operation.diagnostic:
-        caller.refuse_accountability()
-    asked = asking.read(request.scope["query_string"].decode("latin-1"))
-    collection = operation.collection
-    if operation.single:
-        *parents, sourced_id = found.sourced_ids
-        question = Question(collection, tuple(parents), found.version, asked, root)
-        return await _single(request, caller, question, sourced_id)
-    return await _page(request, caller, Question(collection, found.sourced_ids, found.version, asked, root))
-
-
-async def _single(request: Request, caller: Caller, question: Question, sourced_id: str) -> Response:
+    query = request.scope["query_string"].decode("latin-1")
+    asked = asking.read(query)
+    *parents, sourced_id = found.sourced_ids if operation.single else (*found.sourced_ids, "")
+    question = Question(operation.collection, tuple(parents), found.version, asked, root)
     database: Database = request.app.state.database
-    async with database.looking(caller, Plans.ONCE) as tx:
-        body = await pages.single(tx, question, sourced_id)
-    if body is None:
-        raise unknown("There is no such object, or none that this key may see.")
-    return Response(b'{"%s":%s}' % (question.collection.of.name.encode(), body), media_type=_JSON)
-
-
-async def _page(request: Request, caller: Caller, question: Question) -> ASGIApp:
-    database: Database = request.app.state.database
-    plans = Plans.ONCE if question.asked.filter is None else Plans.ALWAYS
+    memory = _memories.get(database)
+    if memory is None:
+        memory = _memories[database] = _Memory()
+    about = (caller.district, caller.schools, datetime.now(UTC).date(), root, _path(request), query)
+    plans = Plans.ONCE if asked.filter is None else Plans.ALWAYS
     async with database.looking(caller, plans) as tx:
-        page = await pages.page(tx, question, remembered(database))
-    headers = {
-        "x-total-count": str(page.total),
-        "x-trellis-revision": str(page.revision),
-        "link": _links(request, question, page),
-    }
-    name = question.collection.of.plural.encode()
+        given = memory.kept.find(about) if asked.filter is None else None
+        if given is not None and given.latest == await revisions.latest(tx):
+            return Response(given.body, headers=given.headers, media_type=_JSON)
+        if operation.single:
+            body, latest = await pages.single(tx, question, sourced_id)
+        else:
+            page = await pages.page(tx, question, memory.lists)
+    if operation.single:
+        if body is None:
+            raise unknown("There is no such object, or none that this key may see.")
+        made = Answer(b'{"%s":%s}' % (question.collection.of.name.encode(), body), {}, latest)
+    else:
+        headers = {
+            "x-total-count": str(page.total),
+            "x-trellis-revision": str(page.revision),
+            "link": _links(request, question, page),
+        }
+        name = question.collection.of.plural.encode()
+        if not _is_whole(question, page):
+            further = _sorted if question.order else _on
+            return StreamingResponse(
+                _around(name, further(database, caller, question, page)), headers=headers, media_type=_JSON
+            )
+        made = Answer(b'{"%s":[%s]}' % (name, page.body), headers, page.latest)
+    if asked.filter is None:
+        memory.kept.keep(about, made)
+    return Response(made.body, headers=made.headers, media_type=_JSON)
+
+
+def _is_whole(question: Question, page: Page) -> bool:
+    """Whether there is no more to the page than its first batch."""
     wanted = min(question.asked.limit, page.total - question.asked.offset)
-    if page.rows >= wanted or page.rows < min(question.asked.limit, pages.BATCH):
-        return Response(b'{"%s":[%s]}' % (name, page.body), headers=headers, media_type=_JSON)
-    pieces = _sorted(database, caller, question, page) if question.order else _on(database, caller, question, page)
-    return StreamingResponse(_around(name, pieces), headers=headers, media_type=_JSON)
+    return page.rows >= wanted or page.rows < min(question.asked.limit, pages.BATCH)
 
 
 async def _around(name: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -100,7 +114,6 @@ async def _sorted(database: Database, caller: Caller, question: Question, page: 
 
 def _links(request: Request, question: Question, page: Page) -> str:
     asked, total = question.asked, page.total
-    path = (request.scope.get("raw_path") or request.scope["path"].encode()).partition(b"?")[0].decode("latin-1")
     last = (total - 1) // asked.limit * asked.limit if total else 0
     places = {"first": 0, "last": last}
     if asked.offset + asked.limit < total:
@@ -108,6 +121,11 @@ def _links(request: Request, question: Question, page: Page) -> str:
     if asked.offset > 0:
         places["prev"] = max(0, min(asked.offset, last + asked.limit) - asked.limit)
     return ", ".join(
-        f'<{question.root}{path}?{asked.elsewhere(offset, page.revision)}>; rel="{name}"'
+        f'<{question.root}{_path(request)}?{asked.elsewhere(offset, page.revision)}>; rel="{name}"'
         for name, offset in places.items()
     )
+
+
+def _path(request: Request) -> str:
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return raw.partition(b"?")[0].decode("latin-1")

@@ -67,13 +67,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows as JSON separated by commas; the sourcedId of the last; how many there are in all, and the revision."""
+    """Rows as JSON separated by commas; the sourcedId of the last; how many there are in all.
+
+    The list is as of `revision`, and its rows as of `latest`.
+    """
 
     body: bytes
     rows: int
     last: str | None
     total: int
     revision: int
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +123,23 @@ def _sorted_by(compared: Compared) -> str:
             return compared.sql
 
 
-async def single(tx: Transaction, question: Question, sourced_id: str) -> bytes | None:
-    """One object of the collection, also when it has ended; None when there is none to be seen."""
+async def single(tx: Transaction, question: Question, sourced_id: str) -> tuple[bytes | None, int]:
+    """One object of the collection, also when it has ended; None when there is none to be seen. And the revision."""
     values = Values(question.root)
     name = values.put(sourced_id, "text")
     rows = conditions.rows_of(question.collection, question.parents, values, None, ended=True)
     table = question.collection.of.table
     said = document(question.collection.of, question.version, question.asked.fields, active=False)
-    found: bytes | None = await tx.fetchval(
+    row = await tx.fetchrow(
         _with_root(f"""
-        SELECT convert_to(doc, 'UTF8') FROM (
-            SELECT {said} AS doc FROM (SELECT t.* FROM {table} t WHERE t.sourced_id = {name} AND {rows}) t) t
+        SELECT {_LATEST} AS latest, (
+            SELECT convert_to({said}, 'UTF8') FROM {table} t WHERE t.sourced_id = {name} AND {rows}) AS body
         WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
         *values.all(),
     )
-    return found
+    assert row is not None
+    return row["body"], row["latest"]
 
 
 async def page(tx: Transaction, question: Question, remembered: Remembered) -> Page:
@@ -191,7 +196,7 @@ async def _page(
     revision = asked.revision if asked.revision is not None else batch.latest
     if asked.revision is None and known[1].total > asked.offset + batch.rows:
         remembered.keep((about, revision), *known)
-    return Page(batch.body, batch.rows, batch.last, known[1].total, revision)
+    return Page(batch.body, batch.rows, batch.last, known[1].total, revision, batch.latest)
 
 
 async def further(tx: Transaction, question: Question, revision: int, after: str, rows: int) -> Page:
@@ -199,7 +204,7 @@ async def further(tx: Transaction, question: Question, revision: int, after: str
     since = await _moments(tx, question)
     as_of = await past(tx, revision)
     batch = await _batch(tx, question, since, as_of, _Span(after, None, min(rows, BATCH), 0, beyond=True))
-    return Page(batch.body, batch.rows, batch.last, 0, revision)
+    return Page(batch.body, batch.rows, batch.last, 0, revision, batch.latest)
 
 
 @dataclass(frozen=True, slots=True)
