@@ -14,7 +14,7 @@ from services.roster.domain.columns import Column, File, Kind
 from services.roster.domain.findings import TOLD_OF_A_KIND, Finding, Findings
 from services.roster.domain.header import METADATA, Header
 from services.roster.domain.rows import Cells, Rows
-from services.roster.domain.values import Meaning, meaning
+from services.roster.domain.values import GUARDED, Meaning, meaning, unguarded
 
 _REMEMBERED = 50_000
 _PLACES_OF_TURNED = 5_000
@@ -97,6 +97,8 @@ class Checker:
     def _free(self, column: Column, cells: Cells, rows: Rows) -> Cells:
         """Text that means itself, but for the space around it."""
         trimmed = pc.utf8_trim_whitespace(cells)
+        if column.kind is Kind.TEXT and pc.any(pc.starts_with(trimmed, "'")).as_py():
+            trimmed = pc.replace_substring_regex(trimmed, GUARDED.pattern, r"\1")
         is_empty = pc.equal(trimmed, "")
         wrong = np.zeros(len(cells), dtype=np.bool_)
         if column.required:
@@ -215,7 +217,7 @@ def _metadata(header: Header, rows: Rows) -> Cells | None:
     if not header.metadata:
         return None
     names = [name[len(METADATA) :] for _, name in header.metadata]
-    columns = [[cell.strip() for cell in rows.cells[place].to_pylist()] for place, _ in header.metadata]
+    columns = [[unguarded(cell.strip()) for cell in rows.cells[place].to_pylist()] for place, _ in header.metadata]
     said = [
         json.dumps({name: cell for name, cell in zip(names, cells, strict=True) if cell}, ensure_ascii=False)
         for cells in zip(*columns, strict=True)

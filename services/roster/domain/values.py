@@ -29,6 +29,9 @@ _PAIR = re.compile(r"\{([^{}:]+):([^{}]*)\}")
 _PAIRS = re.compile(r"\{[^{}]*\}|[^,{}]+|[{}]")
 _TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})", re.ASCII)
 
+GUARDED = re.compile(r"^'('*[=+@-])")
+"""Text that a spreadsheet would compute, but for its apostrophe; our own exports write it so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slip:
@@ -58,6 +61,11 @@ _IN_BULK = Slip("empty-in-bulk", "Read all the same; leave it empty in a bulk fi
 _TRIMMED = Slip("surrounding-space", "Read without the space around it.")
 
 
+def unguarded(text: str) -> str:
+    """Text without the apostrophe that told a spreadsheet not to compute it, as spreadsheets read it."""
+    return GUARDED.sub(r"\1", text) if text.startswith("'") else text
+
+
 def meaning(column: Column, text: str) -> Meaning:
     """What this cell of this column means."""
     bare = text.strip()
@@ -65,11 +73,11 @@ def meaning(column: Column, text: str) -> Meaning:
         return _REQUIRED if column.required else _NOTHING
     match column.kind:
         case Kind.TEXT:
-            found = Meaning(bare)
+            found = Meaning(unguarded(bare))
         case Kind.KEY:
             found = Meaning(bare, (_TRIMMED,) if bare != text else ())
         case Kind.KEYS | Kind.LIST:
-            found = _list(bare, required=column.required)
+            found = _list(unguarded(bare) if column.kind is Kind.LIST else bare, required=column.required)
         case Kind.IDS:
             found = _ids(bare)
         case Kind.SCALE:
