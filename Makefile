@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching bench-roster studies study check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching bench-roster conformance studies study check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
