@@ -51,6 +51,8 @@ class Run:
     peak: float
     spent: dict[str, float]
     """Processor seconds by part of the platform."""
+    readable: float
+    """Seconds until every service has heard what followed."""
 
 
 @dataclass(slots=True)
@@ -95,13 +97,15 @@ async def load(platform: Platform, mode: str, door: Door, archive: Path) -> Run:
         report = await _applied(door, str(accepted["id"]), begun)
         seconds = time.perf_counter() - begun
         spent = meter.spent(platform).since(before)
+        await door.wait(str(accepted["id"]), lambda _: None)
+        readable = time.perf_counter() - begun
     async with meter.admin(platform, "roster") as connection:
         told = await connection.fetchrow(
             "SELECT count(*) AS envelopes, COALESCE(sum(facts), 0) AS facts FROM outbox WHERE cause = $1",
             str(accepted["id"]).removeprefix("roster-"),
         )
     assert told is not None
-    return Run(seconds, report["counts"], told["envelopes"], told["facts"], peak.megabytes, spent)
+    return Run(seconds, report["counts"], told["envelopes"], told["facts"], peak.megabytes, spent, readable)
 
 
 async def _applied(door: Door, import_id: str, begun: float) -> dict[str, Any]:
@@ -138,6 +142,7 @@ def tell(name: str, run: Run, floor: float, rows: int, limit: float, mode: str) 
     """Print what an import found."""
     figure(name, run.seconds, "s", "floor", round(floor, 2), higher_is_better=False)
     figure(f"{name}.times_floor", run.seconds / floor, "1", "limit", limit, higher_is_better=False)
+    figure(f"{name}.readable", run.readable, "s", "none", None, higher_is_better=False)
     figure(f"{name}.rows", rows, "1", "none", None, higher_is_better=True)
     figure(f"{name}.rows_per_s", rows / run.seconds, "1/s", "none", None, higher_is_better=True)
     figure(f"{name}.envelopes", run.envelopes, "1", "none", None, higher_is_better=False)
