@@ -103,9 +103,23 @@ class TestSameDistrict:
 
     @needs_real_files
     @pytest.mark.parametrize(("name", "version"), [("Test_full_data_set.zip", "1.1"), ("v1p2_full_dataset.zip", "1.2")])
-    async def test_real_files_stay_what_they_are(self, traveller: Traveller, name: str, version: str) -> None:
+    async def test_of_real_files_only_what_belongs_to_something_gone_is_left_out(
+        self, traveller: Traveller, name: str, version: str
+    ) -> None:
         await loaded(traveller, (REAL / name).read_bytes())
+        stray = await traveller.roster.look("""
+            SELECT e.sourced_id FROM enrollments e JOIN classes c ON c.id = e.class_id
+            WHERE e.status = 'active' AND c.status <> 'active'
+        """)
 
+        report = await traveller.roster.load((await traveller.export(version=version)).content)
+
+        assert (report.state, report.problem_count, report.counts["added"]) == ("applied", 0, 0)
+        ended = await traveller.roster.look(
+            "SELECT sourced_id FROM enrollments WHERE until = (SELECT max(number) FROM revisions)"
+        )
+        assert {row["sourced_id"] for row in ended} == {row["sourced_id"] for row in stray}
+        assert report.counts["changed"] == len(stray) > 0
         await traveller.changes_nothing(await traveller.export(version=version))
 
     async def test_a_delta_says_nothing_new_to_where_it_came_from(self, traveller: Traveller) -> None:
