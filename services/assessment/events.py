@@ -32,6 +32,8 @@ PURPOSES: "dict[Purpose, pb.Purpose.ValueType]" = {
     Purpose.SUMMATIVE: pb.PURPOSE_SUMMATIVE,
 }
 _DAY_ZERO = date(1970, 1, 1)
+Merged = tuple[UUID, UUID, int, bool]
+"""Who was absorbed, by whom, in which revision of the roster's, and whether that holds."""
 
 
 def form_published(version_id: UUID, form: Form, competencies: Mapping[str, UUID]) -> pb.Form:
@@ -218,6 +220,22 @@ def places_in(facts: Iterable[roster_pb.Placement]) -> dict[UUID, list[tuple[UUI
             for place in fact.places
         ]
     return found
+
+
+def mergers_in(facts: Iterable[roster_pb.PersonMerged]) -> list[Merged]:
+    """Who is whom. The id of such a fact begins with the revision that orders it among others of the same people."""
+    return [(_id(f.absorbed), _id(f.person), _revision(f.id), not f.undone) for f in facts]
+
+
+def splits_in(facts: Iterable[roster_pb.PersonSplit]) -> list[Merged]:
+    """The same of who was parted: who is not whom, or, undone, is again."""
+    return [(_id(f.other), _id(f.person), _revision(f.id), f.undone) for f in facts]
+
+
+def _revision(fact: bytes) -> int:
+    if len(fact) != 16:
+        raise Invalid("An id has 16 bytes.")
+    return int.from_bytes(fact[:8], "big", signed=True)
 
 
 def _id(raw: bytes) -> UUID:

@@ -5,7 +5,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.assessment import api
 from services.assessment.domain.irt.kernels import Name
-from services.assessment.handlers import placements
+from services.assessment.handlers import identities, placements
 from services.assessment.handlers.answers import SHEETS_PER_CHUNK, Answers
 from services.assessment.handlers.forms import Forms
 from services.assessment.peers import Mastery, Roster
@@ -39,7 +39,12 @@ class Settings(ServiceSettings):
     )
 
 
-LISTENS = (Listens(roster_pb2.StudentsPlaced, placements.students_placed),)
+LISTENS = (
+    Listens(roster_pb2.StudentsPlaced, placements.students_placed),
+    # Not ordered: each says its revision, and of several about the same two people the highest counts.
+    Listens(roster_pb2.PeopleMerged, identities.people_merged, ordered=False),
+    Listens(roster_pb2.PeopleSplit, identities.people_split, ordered=False),
+)
 
 
 def build(settings: Settings, compute: Compute | None = None) -> Service:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -103,8 +104,8 @@ class AdministrationForm(Base, table=True):
 class Attempt(Base, table=True):
     """An answer sheet, scored: its latest version. `responses` and `scores` in the order of the form's items.
 
-    Its id follows from the student, the administration, the form and the time. One that is withdrawn says what it said
-    before it was.
+    Its id follows from the student, the administration, the form and the time. `origin_id` is whose it was before they
+    were merged into the student. One that is withdrawn says what it said before it was.
     """
 
     __tablename__ = "attempts"
@@ -132,6 +133,7 @@ class Attempt(Base, table=True):
     responses: str = Field(sa_type=Text)
     scores: bytes = Field(sa_type=LargeBinary)
     withdrawn: bool = Field(sa_column=_no())
+    origin_id: UUID | None
 
 
 class FormerAttempt(Base, table=True):
@@ -171,3 +173,16 @@ class Placement(Base, table=True):
     school_id: UUID
     begin_on: date | None
     end_on: date | None
+
+
+class Merger(Base, table=True):
+    """Whom the roster has said to be whom; `holds` until it was taken back, as of this revision of the roster's."""
+
+    __tablename__ = "mergers"
+    __table_args__ = (Index("mergers_into", "district_id", "person_id"),)
+
+    district_id: UUID = Field(primary_key=True)
+    absorbed_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    revision: int = Field(sa_type=BigInteger)
+    holds: bool

@@ -5,7 +5,8 @@ From these it takes snapshots of the figures of schools, with small groups hidde
 what. When its model changes it traces everybody anew.
 Announces `MasteryChanged`.
 Listens to `FormPublished`, `AdministrationPlanned` and `AttemptsScored` of assessment, and to `StudentsPlaced` of the
-roster, whose placements decide which schools' keys see a student.
+roster, whose placements decide which schools' keys see a student; and to its `PeopleMerged` and `PeopleSplit`, which
+say whose the evidence is.
 
 Read it in this order: domain, store, handlers, api, events, main.
 """

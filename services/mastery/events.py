@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import isfinite
+from uuid import UUID
 
 import numpy as np
 
@@ -20,6 +21,8 @@ _ID = 16
 _ONE_BYTE = 128
 """Smaller numbers are one byte in a message."""
 _FIRST_DAY = date(1970, 1, 1)
+Merged = tuple[UUID, UUID, int, bool]
+"""Who was absorbed, by whom, in which revision of the roster's, and whether that holds."""
 _EARLIEST = -62_135_596_800_000_000  # 0001-01-01, in microseconds since 1970
 _LATEST = 253_402_300_800_000_000  # 10000-01-01
 MODALITIES = {1: "in person", 2: "remote", 3: "paper"}
@@ -108,6 +111,26 @@ def places_in(facts: Iterable[roster.Placement]) -> dict[bytes, list[tuple[bytes
             for place in fact.places
         ]
     return placed
+
+
+def mergers_in(facts: Iterable[roster.PersonMerged]) -> list[Merged]:
+    """Who is whom. The id of such a fact begins with the revision that orders it among others of the same people."""
+    return [(_uuid(f.absorbed), _uuid(f.person), _revision(f.id), not f.undone) for f in facts]
+
+
+def splits_in(facts: Iterable[roster.PersonSplit]) -> list[Merged]:
+    """The same of who was parted: who is not whom, or, undone, is again."""
+    return [(_uuid(f.other), _uuid(f.person), _revision(f.id), f.undone) for f in facts]
+
+
+def _uuid(raw: bytes) -> UUID:
+    _ids("person", [raw])
+    return UUID(bytes=raw)
+
+
+def _revision(fact: bytes) -> int:
+    _ids("fact", [fact])
+    return int.from_bytes(fact[:8], "big", signed=True)
 
 
 def changes(changed: Believed, model_version: str) -> list[bytes]:

@@ -44,6 +44,9 @@ LISTENS = (
     # Not ordered: versions decide between sheets of an attempt, and the ledger's own order is by what is on them.
     Listens(assessment.AttemptsScored, facts.attempts_scored, ordered=False),
     Listens(roster.StudentsPlaced, facts.students_placed),
+    # Not ordered: each says its revision, and of several about the same two people the highest counts.
+    Listens(roster.PeopleMerged, facts.people_merged, ordered=False),
+    Listens(roster.PeopleSplit, facts.people_split, ordered=False),
 )
 
 

@@ -127,8 +127,8 @@ class Placement(Base, table=True):
 class Sheet(Base, table=True):
     """The ledger of evidence: an attempt's latest version. `completed_at` in microseconds since 1970 UTC.
 
-    An attempt is one student's for good (its id is made from theirs), so the key begins with the student: it finds an
-    attempt as well as everything of a student. What is `withdrawn` stays, to be no evidence.
+    The key begins with the student: it finds an attempt as well as everything of a student. `origin_id` is whose it was
+    before they were merged into that student. What is `withdrawn` stays, to be no evidence.
     """
 
     __tablename__ = "sheets"
@@ -144,6 +144,20 @@ class Sheet(Base, table=True):
     purpose: int = Field(sa_type=SmallInteger)
     scores: bytes = Field(sa_type=LargeBinary)
     withdrawn: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    origin_id: UUID | None
+
+
+class Merger(Base, table=True):
+    """Whom the roster has said to be whom; `holds` until it was taken back, as of this revision of the roster's."""
+
+    __tablename__ = "mergers"
+    __table_args__ = (Index("mergers_into", "district_id", "person_id"),)
+
+    district_id: UUID = Field(primary_key=True)
+    absorbed_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    revision: int = Field(sa_type=BigInteger)
+    holds: bool
 
 
 class Mastery(Base, table=True):

@@ -12,7 +12,7 @@ import numpy as np
 from services.assessment.domain.forms import Purpose
 from services.assessment.domain.irt import Codes
 from services.assessment.domain.sheets import SHEET, Ids, Ints, Sheets, cut
-from services.assessment.store import copying
+from services.assessment.store import copying, mergers
 from shared.db import Transaction
 
 _SLICE = (
@@ -72,12 +72,14 @@ async def leave_out(tx: Transaction, import_id: UUID, lines: Sequence[int]) -> N
 
 async def list_kept(tx: Transaction, students: Ids, attempts: Ids) -> set[bytes]:
     """Which of these attempts there are, withdrawn or not."""
+    asked = _uuids(students)
+    now = await mergers.whom(tx, asked)
     rows = await tx.fetch(
         """
         SELECT a.id FROM unnest($1::uuid[], $2::uuid[]) AS asked (student_id, id)
         JOIN attempts a ON (a.student_id, a.id) = (asked.student_id, asked.id)
         """,
-        _uuids(students),
+        [now.get(one, one) for one in asked] if now else asked,
         _uuids(attempts),
     )
     return {row["id"].bytes for row in rows}
@@ -147,8 +149,9 @@ class Merging:
 
     async def look(self) -> Kept:
         """Bring the sheets in; what is kept of the same attempts, by the sheets' places in all slices together."""
-        await self._tx.temp("coming", copying.COLUMNS)
+        await self._tx.temp("coming", f"{copying.COLUMNS}, origin_id uuid")
         await self._tx.copy_binary("coming", copying.NAMES, self._tuples())
+        await self._follow()
         rows = await self._tx.fetch(
             """
             SELECT s.number, a.version, a.withdrawn,
@@ -164,6 +167,22 @@ class Merging:
         places, versions, withdrawn, same = zip(*rows, strict=True) if rows else ((), (), (), ())
         return Kept(np.array(places, dtype=np.int64), np.array(versions, dtype=np.int64), withdrawn, same)
 
+    async def _follow(self) -> None:
+        """Sheets of students who were merged into others are the others'; whose they were stays with them."""
+        await mergers.hold(self._tx, to_change=False)
+        rows = await self._tx.fetch(
+            "SELECT DISTINCT student_id FROM coming WHERE student_id IN (SELECT absorbed_id FROM mergers WHERE holds)"
+        )
+        now = await mergers.whom(self._tx, [row["student_id"] for row in rows])
+        if now:
+            await self._tx.run(
+                """
+                UPDATE coming s SET student_id = w.now, origin_id = w.origin
+                FROM unnest($1::uuid[], $2::uuid[]) AS w (origin, now) WHERE s.student_id = w.origin
+                """,
+                list(now), list(now.values()),
+            )  # fmt: skip
+
     def _tuples(self) -> Iterable[bytes]:
         first = 0
         for part, each in enumerate(self._slices, start=1):  # PostgreSQL counts from 1
@@ -178,12 +197,12 @@ class Merging:
             INSERT INTO attempts (
                 id, district_id, student_id, administration_id, form_id, form_version_id, completed_at, theta,
                 standard_error, raw_score, maximum, version, modality, reason, parameter_version, engine_version,
-                responses, scores
+                responses, scores, origin_id
             )
             SELECT s.id, $1, s.student_id, ($2::uuid[])[s.part], ($3::uuid[])[s.part], ($4::uuid[])[s.part],
                    s.completed_at, NULLIF(s.theta, 'NaN'), NULLIF(s.standard_error, 'NaN'), s.raw_score, s.maximum, 1,
                    s.modality, CASE WHEN s.theta = 'NaN' THEN ($5::text[])[s.part] END, ($6::text[])[s.part], $7,
-                   s.responses, s.scores
+                   s.responses, s.scores, s.origin_id
             FROM coming s WHERE s.number <> ALL ($8::integer[])
             """,
             self._tx.caller.district,

@@ -5,7 +5,7 @@ depends on the sheets alone, never on when or how they arrived.
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -73,6 +73,10 @@ class Sheets:
 
     def joined(self, others: "Sheets") -> "Sheets":
         return Sheets(*(one + other for one, other in zip(self._columns(), others._columns(), strict=True)))
+
+    def whose(self, whom: Mapping[bytes, bytes]) -> "Sheets":
+        """The same sheets; those of whoever is somebody else now, as that one's."""
+        return replace(self, students=[whom.get(student, student) for student in self.students])
 
     def keys(self) -> list[bytes]:
         """Student and attempt, 32 bytes: what the ledger knows a sheet by."""

@@ -7,7 +7,7 @@ from services.mastery import events
 from services.mastery.domain.ledger import Form, Sheets, faults, sift
 from services.mastery.domain.model import DEFAULT as MODEL
 from services.mastery.domain.study import Studied, going_on, study
-from services.mastery.store import copies, ledger, mastery, snapshots
+from services.mastery.store import copies, ids, ledger, mastery, mergers, snapshots
 from shared.db import Transaction
 from shared.errors import Invalid
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
@@ -67,6 +67,10 @@ async def _learn(tx: Transaction, heard: Sheets, forms: dict[bytes, Form], admin
     """Into the ledger with them, and whatever it makes of their students."""
     await ledger.hold(tx, heard.students)
     await ledger.stage(tx, heard)
+    if whom := await mergers.whom(tx, ids(set(heard.students))):
+        await ledger.hold(tx, {one.bytes for one in whom.values()})
+        await ledger.follow(tx, whom)
+        heard = heard.whose({origin.bytes: now.bytes for origin, now in whom.items()})
     blocks = await mastery.blocks(tx)
     standing = {student for block in blocks for student in block.students}
     # Who has a sheet in the ledger has a standing, and the other way round: both are written here, together.
@@ -87,6 +91,37 @@ async def _learn(tx: Transaction, heard: Sheets, forms: dict[bytes, Form], admin
         evidence = evidence.take([row for row, one in enumerate(evidence.students) if one in continuing]).joined(whole)
     work = (students, blocks, continuing, evidence, forms | more_forms, administrations | more_administrations, MODEL)
     studied = study(*work) if len(evidence) <= _INLINE_SHEETS else await asyncio.to_thread(study, *work)
+    await _believe(tx, studied, standing)
+
+
+async def people_merged(tx: Transaction, facts: list[roster.PersonMerged]) -> None:
+    """The evidence of the absorbed student is the other's from here on; or, undone, their own again."""
+    await _merged(tx, events.mergers_in(facts))
+
+
+async def people_split(tx: Transaction, facts: list[roster.PersonSplit]) -> None:
+    """Who was absorbed is themselves again; or, undone, the other once more."""
+    await _merged(tx, events.splits_in(facts))
+
+
+async def _merged(tx: Transaction, said: list[events.Merged]) -> None:
+    await mergers.hold(tx, to_change=True)
+    await mergers.save(tx, [mergers.Merger(*one) for one in said])
+    concerned = await mergers.concerned(tx, [absorbed for absorbed, *_ in said])
+    await ledger.hold(tx, [one.bytes for one in concerned])
+    students = await mergers.move_sheets(tx, concerned)
+    if students:
+        await _trace_whole(tx, [one.bytes for one in students])
+        await mastery.forget(tx, students)
+
+
+async def _trace_whole(tx: Transaction, students: Collection[bytes]) -> None:
+    """What these students' ledgers say, from the beginning."""
+    blocks = await mastery.blocks_of(tx, students)
+    standing = {student for block in blocks for student in block.students}
+    sheets = await ledger.sheets_of(tx, students)
+    forms, administrations = await _known(tx, sheets)
+    studied = await asyncio.to_thread(study, set(students), blocks, (), sheets, forms, administrations, MODEL)
     await _believe(tx, studied, standing)
 
 

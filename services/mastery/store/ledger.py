@@ -1,6 +1,6 @@
 """The ledger of evidence: an attempt's latest sheet, a row each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 import numpy as np
@@ -38,7 +38,7 @@ _HEARD = """
 """
 _NAMES = [column.split()[0] for column in _HEARD.split(",")]
 _INSERT = f"""
-    INSERT INTO sheets AS kept (district_id, {", ".join(_NAMES)})
+    INSERT INTO sheets AS kept (district_id, {", ".join(_NAMES)}, origin_id)
     SELECT (SELECT current_setting('app.district')::uuid), * FROM heard_sheets ORDER BY student_id, attempt_id
 """  # noqa: S608  # constants
 _REPLACE = f"""
@@ -50,12 +50,23 @@ _REPLACE = f"""
 
 async def stage(tx: Transaction, heard: Sheets) -> None:
     """Send what was heard to the database once; the statements that follow look at it there."""
-    await tx.temp("heard_sheets", _HEARD)
+    await tx.temp("heard_sheets", f"{_HEARD}, origin_id uuid")
     by_width: dict[int, list[int]] = {}
     for row, scores in enumerate(heard.scores):
         by_width.setdefault(len(scores), []).append(row)
     groups = [heard] if len(by_width) == 1 else [heard.take(rows) for rows in by_width.values()]
     await tx.copy_binary("heard_sheets", _NAMES, [_tuples(sheets) for sheets in groups])
+
+
+async def follow(tx: Transaction, whom: Mapping[UUID, UUID]) -> None:
+    """What was heard of students who were merged into others is the others'; whose it was stays with it."""
+    await tx.run(
+        """
+        UPDATE heard_sheets s SET student_id = w.now, origin_id = w.origin
+        FROM unnest($1::uuid[], $2::uuid[]) AS w (origin, now) WHERE s.student_id = w.origin
+        """,
+        list(whom), list(whom.values()),
+    )  # fmt: skip
 
 
 def _tuples(sheets: Sheets) -> bytes:

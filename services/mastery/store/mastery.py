@@ -192,3 +192,14 @@ async def finish_district(tx: Transaction, model_version: str) -> None:
         "UPDATE stage.traced SET model_version = $1 WHERE district_id = current_setting('app.district')::uuid",
         model_version,
     )
+
+
+async def forget(tx: Transaction, students: Collection[UUID]) -> None:
+    """Who has no sheet in the ledger any more has no standing."""
+    await tx.run(
+        """
+        DELETE FROM mastery m WHERE student_id = ANY ($1::uuid[])
+          AND NOT EXISTS (SELECT FROM sheets s WHERE s.student_id = m.student_id)
+        """,
+        students,
+    )

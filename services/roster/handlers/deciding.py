@@ -106,13 +106,13 @@ async def undo(tx: Transaction, event_id: UUID) -> Event:
     if (later := await kept.later(tx, event)) is not None:
         raise LaterEvent(f"Something later has become of these people; take back {later} first.")
     revision = await revisions.begin(tx)
-    people = [event.row_id, event.other_id]
+    one, other = people = (event.row_id, event.other_id)
     await merging.undo(tx, event.id, people, revision)
     await kept.mark_undone(tx, event.id)
     if event.kind == "merged":
-        tx.announce(pb.PeopleMerged, [events_identity.merged(revision, *people, undone=True)])
+        tx.announce(pb.PeopleMerged, [events_identity.merged(revision, one, other, undone=True)])
     else:
-        tx.announce(pb.PeopleSplit, [events_identity.split(revision, *people, [], undone=True)])
+        tx.announce(pb.PeopleSplit, [events_identity.split(revision, one, other, [], undone=True)])
     await _tell(tx, event.id, people, revision)
     await revisions.stamp(tx, revision)
     return await kept.get(tx, event_id)

@@ -183,8 +183,8 @@ async def review(tx: Transaction, id_: UUID) -> Review:
 
 
 def _review(row: Any) -> Review:
-    *said, newcomer, candidate = row
-    return Review(*said, _known(newcomer), _known(candidate))
+    said = dict(row.items())
+    return Review(**{**said, "newcomer": _known(said["newcomer"]), "candidate": _known(said["candidate"])})
 
 
 def _known(said: str | None) -> Known | None:
