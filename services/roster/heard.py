@@ -1,16 +1,20 @@
 """What others announce, in the roster's words. Invalid: a fact that cannot be."""
 
-from collections.abc import Container, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Container, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import chain
 from math import isfinite
 from uuid import UUID
 
-from services.roster.domain.assessed import Attempt, Beliefs, Form, Window, level
+import numpy as np
+
+from services.roster.domain.assessed import Attempts, Form, Window, levels, packed
 from shared.errors import Invalid
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
 from shared.events_pb.trellis.events.mastery.v1 import mastery_pb2 as mastery
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = date(1970, 1, 1)
+_DAY = 86_400_000_000  # microseconds
 _PURPOSES = {1: "diagnostic", 2: "formative", 3: "summative"}
 _NO_SCORES = bytes(range(251, 256))
 """What stands in `scores` for an item without one."""
@@ -49,45 +53,66 @@ def window_in(fact: assessment.Administration) -> Window:
     )
 
 
-def attempts_in(facts: Sequence[assessment.Attempt]) -> dict[str, Attempt]:
-    """Attempts by sourcedId; of several versions of one the highest."""
-    found: dict[str, Attempt] = {}
+def attempts_in(facts: Sequence[assessment.Attempt]) -> Attempts:
+    """Attempts, of several versions of one the highest."""
+    last: dict[bytes, assessment.Attempt] = {}
     for fact in facts:
-        name = str(_id(fact.attempt))
-        if name in found and found[name].version >= fact.version:
-            continue
-        found[name] = Attempt(
-            sourced_id=name,
-            student=_id(fact.student),
-            administration=_id(fact.administration),
-            form=_id(fact.form),
-            version=fact.version,
-            day=_moment(fact.completed_at).date(),
-            modality=fact.modality,
-            ability=_number(fact.ability) if fact.HasField("ability") else None,
-            standard_error=_number(fact.standard_error) if fact.HasField("standard_error") else None,
-            scores=fact.scores,
-            withdrawn=fact.withdrawn,
-        )
+        known = last.get(fact.attempt)
+        if known is None or known.version < fact.version:
+            last[fact.attempt] = fact
+    found, days, ids = Attempts(), _Days(), _Ids()
+    for fact in last.values():
+        if not 0 <= fact.modality <= 3:
+            raise Invalid(f"There is no modality {fact.modality}.")
+        scores, has_ability = fact.scores, fact.HasField("ability")
+        found.sourced_ids.append(str(_id(fact.attempt)))
+        found.withdrawn.append(fact.withdrawn)
+        found.students.append(_id(fact.student))
+        found.pairs.append((ids[fact.administration], ids[fact.form]))
+        found.versions.append(fact.version)
+        found.points.append(sum(scores.translate(None, _NO_SCORES)))
+        found.days.append(days[fact.completed_at // _DAY])
+        found.modalities.append(fact.modality)
+        found.abilities.append(_number(fact.ability) if has_ability else None)
+        found.standard_errors.append(_number(fact.standard_error) if has_ability else None)
+        found.scores.append(scores)
     return found
 
 
-def points(scores: bytes) -> int:
-    """The sum of the scores there are."""
-    return sum(scores.translate(None, _NO_SCORES))
+class _Ids(dict[bytes, UUID]):
+    """Ids that come again and again."""
+
+    def __missing__(self, raw: bytes) -> UUID:
+        self[raw] = found = _id(raw)
+        return found
 
 
-def beliefs_in(fact: mastery.Learner) -> Beliefs:
-    """What changed of a student's standing."""
-    _parallel(fact)
-    if not all(map(isfinite, fact.probabilities)):
-        raise Invalid("A probability is no number.")
-    return Beliefs(
-        student=_id(fact.student),
-        competencies=fact.competencies,
-        probabilities=fact.probabilities,
-        levels=list(map(level, fact.probabilities, fact.lowers, fact.evidence_counts)),
-    )
+class _Days(dict[int, date]):
+    """Days since 1970."""
+
+    def __missing__(self, number: int) -> date:
+        try:
+            self[number] = found = _EPOCH + timedelta(days=number)
+        except OverflowError as wrong:
+            raise Invalid("A moment is out of reach.") from wrong
+        return found
+
+
+def beliefs_in(facts: Sequence[mastery.Learner]) -> Iterator[tuple[UUID, Sequence[bytes], list[int]]]:
+    """Each student, the competencies that changed, and what is believed of them now, packed."""
+    for fact in facts:
+        _parallel(fact)
+    probabilities = np.array(list(chain.from_iterable(fact.probabilities for fact in facts)), dtype=np.float64)
+    lowers = np.array(list(chain.from_iterable(fact.lowers for fact in facts)), dtype=np.float64)
+    counts = np.array(list(chain.from_iterable(fact.evidence_counts for fact in facts)), dtype=np.int64)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise Invalid("A probability lies between 0 and 1.")
+    beliefs = packed(probabilities, levels(probabilities, lowers, counts)).tolist()
+    begin = 0
+    for fact in facts:
+        end = begin + len(fact.competencies)
+        yield _id(fact.student), fact.competencies, beliefs[begin:end]
+        begin = end
 
 
 def parted(fact: mastery.Learner, known: Container[bytes]) -> tuple[mastery.Learner, mastery.Learner]:
@@ -129,10 +154,3 @@ def _text(said: str) -> str:
 
 def _number(said: float) -> float | None:
     return said if isfinite(said) else None
-
-
-def _moment(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError as wrong:
-        raise Invalid("A moment is out of reach.") from wrong

@@ -1,9 +1,16 @@
 """What assessments found out, as others announced it, in columns or as few values as will do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date
+from typing import Any
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 LEVELS = ("unknown", "beginning", "developing", "mastered")
 """Mastery's words for a belief; a level's place here is its code."""
@@ -41,36 +48,39 @@ class Window:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A scored attempt; `scores` has a byte for each item."""
+@dataclass(slots=True)
+class Attempts:
+    """Scored attempts in columns, each attempt once; `scores` have a byte for each item, `points` are their sums."""
 
-    sourced_id: str
-    student: UUID
-    administration: UUID
-    form: UUID
-    version: int
-    day: date
-    modality: int
-    ability: float | None
-    standard_error: float | None
-    scores: bytes
-    withdrawn: bool
+    sourced_ids: list[str] = field(default_factory=list)
+    withdrawn: list[bool] = field(default_factory=list)
+    students: list[UUID] = field(default_factory=list)
+    pairs: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Administration and form."""
+    versions: list[int] = field(default_factory=list)
+    points: list[int] = field(default_factory=list)
+    days: list[date] = field(default_factory=list)
+    modalities: list[int] = field(default_factory=list)
+    abilities: list[float | None] = field(default_factory=list)
+    standard_errors: list[float | None] = field(default_factory=list)
+    scores: list[bytes] = field(default_factory=list)
+
+    def only(self, pairs: Container[tuple[UUID, UUID]]) -> "Attempts":
+        """Those of these administrations and forms."""
+        rows = [row for row, pair in enumerate(self.pairs) if pair in pairs]
+        return Attempts(*([column[row] for row in rows] for column in self.columns()))
+
+    def columns(self) -> tuple[list[Any], ...]:
+        return tuple(getattr(self, one.name) for one in fields(self))
 
 
-@dataclass(frozen=True, slots=True)
-class Beliefs:
-    """What is believed of a student now, of the competencies that changed: probabilities and codes of levels."""
-
-    student: UUID
-    competencies: Sequence[bytes]
-    probabilities: Sequence[float]
-    levels: Sequence[int]
+def levels(probabilities: Floats, lowers: Floats, counts: Ints) -> Ints:
+    """The codes of beliefs' levels, by mastery's rules, which a test holds these against."""
+    mastered = (probabilities >= MASTERED_AT) & (lowers >= SURE_AT) & (counts >= LEAST_EVIDENCE)
+    codes = 1 + (probabilities >= DEVELOPING_AT).astype(np.int64) + mastered
+    return np.where(counts > 0, codes, 0)
 
 
-def level(probability: float, lower: float, count: int) -> int:
-    """The code of a belief's level, by mastery's rules, which its tests hold this against."""
-    if not count:
-        return 0
-    mastered = probability >= MASTERED_AT and lower >= SURE_AT and count >= LEAST_EVIDENCE
-    return 1 + (probability >= DEVELOPING_AT) + mastered
+def packed(probabilities: Floats, codes: Ints) -> Ints:
+    """A belief in one number: the probability in millionths, and in the last digit the level's code."""
+    return np.rint(probabilities * 1_000_000).astype(np.int64) * 10 + codes

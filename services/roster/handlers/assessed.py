@@ -1,12 +1,12 @@
 """What assessment and mastery found out is told as OneRoster's assessment results: four beats each, batches in."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import orjson
 
 from services.roster import heard
-from services.roster.domain.assessed import Attempt
+from services.roster.domain.assessed import Attempts
 from services.roster.store import assessed as store
 from services.roster.store import revisions
 from shared.db import Transaction
@@ -37,9 +37,8 @@ async def administration_planned(tx: Transaction, facts: list[assessment.Adminis
 
 async def attempts_scored(tx: Transaction, facts: list[assessment.Attempt]) -> None:
     """An attempt is a result of the form as it was given; a withdrawn one is none any more."""
-    heard_of = list(heard.attempts_in(facts).values())
-    given = {(one.administration, one.form) for one in heard_of}
-    items = {pair: store.item_of(*pair) for pair in given}
+    attempts = heard.attempts_in(facts)
+    items = {pair: store.item_of(*pair) for pair in set(attempts.pairs)}
     known = await store.known_items(tx, items.values())
     number = await revisions.begin(tx)
     if len(known) < len(items):
@@ -49,30 +48,32 @@ async def attempts_scored(tx: Transaction, facts: list[assessment.Attempt]) -> N
             pair = UUID(bytes=fact.administration), UUID(bytes=fact.form)
             if pair in missing:
                 tx.wait(assessment.AttemptsScored, fact, _needs(missing[pair]))
-        heard_of = [one for one in heard_of if (one.administration, one.form) not in missing]
-        await store.give(tx, number, {items[pair]: pair for pair in new if pair not in missing})
+        items = {pair: item for pair, item in items.items() if pair not in missing}
+        attempts = attempts.only(items)
+        await store.give(tx, number, {items[pair]: pair for pair in new if pair in items})
         known = await store.known_items(tx, items.values())
-    if not heard_of:
+    if not attempts.sourced_ids:
         return
-    of = [items[one.administration, one.form] for one in heard_of]
-    _whole(heard_of, of, known)
-    await store.save_attempts(tx, number, heard_of, of, [heard.points(one.scores) for one in heard_of])
+    of = [items[pair] for pair in attempts.pairs]
+    _whole(attempts, of, known)
+    await store.save_attempts(tx, number, attempts, of)
     await revisions.stamp(tx, number)
 
 
 async def mastery_changed(tx: Transaction, facts: list[mastery.Learner]) -> None:
     """What is believed of a student replaces what was believed before, competency by competency."""
     numbers = await _numbers(tx, facts)
-    students: dict[UUID, dict[str, tuple[float, int]]] = {}
+    whole = []
     for fact in facts:
         if not numbers.keys() >= set(fact.competencies):
             later, fact = heard.parted(fact, numbers)
             tx.wait(mastery.MasteryChanged, later, _competency(UUID(bytes=later.competencies[0])))
-        beliefs = heard.beliefs_in(fact)
-        named = map(numbers.__getitem__, beliefs.competencies)
-        said = dict(zip(named, zip(beliefs.probabilities, beliefs.levels, strict=True), strict=True))
-        if said:
-            students.setdefault(beliefs.student, {}).update(said)
+        whole.append(fact)
+    students: dict[UUID, dict[str, int]] = {}
+    for student, competencies, beliefs in heard.beliefs_in(whole):
+        if competencies:
+            said = dict(zip(map(numbers.__getitem__, competencies), beliefs, strict=True))
+            students.setdefault(student, {}).update(said)
     if not students:
         return
     number = await revisions.begin(tx)
@@ -102,10 +103,10 @@ async def _numbers(tx: Transaction, facts: Sequence[mastery.Learner]) -> dict[by
     return {id_.bytes: str(number) for id_, number in numbers.items()}
 
 
-def _whole(attempts: Sequence[Attempt], items: Collection[str], known: Mapping[str, int]) -> None:
-    for one, item in zip(attempts, items, strict=True):
-        if len(one.scores) != known[item] or not 0 <= one.modality <= 3:
-            raise Invalid(f"Attempt {one.sourced_id} does not have the form's {known[item]} scores.")
+def _whole(attempts: Attempts, items: Sequence[str], known: Mapping[str, int]) -> None:
+    for name, scores, item in zip(attempts.sourced_ids, attempts.scores, items, strict=True):
+        if len(scores) != known[item]:
+            raise Invalid(f"Attempt {name} has {len(scores)} scores; the form has {known[item]} items.")
 
 
 def _needs(of: UUID) -> str:

@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 import orjson
 
-from services.roster.domain.assessed import MASTERY, Attempt, Form, Window
+from services.roster.domain.assessed import MASTERY, Attempts, Form, Window
 from shared.db import Transaction
 
 _ARRIVALS = 0x61737364
@@ -129,10 +129,8 @@ async def give(tx: Transaction, number: int, given: Mapping[str, tuple[UUID, UUI
     )  # fmt: skip
 
 
-async def save_attempts(
-    tx: Transaction, number: int, attempts: Sequence[Attempt], items: Sequence[str], scores: Sequence[int]
-) -> int:
-    """Keep these attempts, each with the form as given that it is of, and its points; how many are news."""
+async def save_attempts(tx: Transaction, number: int, attempts: Attempts, items: Sequence[str]) -> int:
+    """Keep these attempts, each with the form as given that it is of; how many are news."""
     return await tx.changed(
         """
         INSERT INTO scored_attempts AS t
@@ -157,11 +155,9 @@ async def save_attempts(
             scores = excluded.scores
         WHERE t.version < excluded.version
         """,
-        tx.caller.district, number,
-        [one.sourced_id for one in attempts], [one.withdrawn for one in attempts], [one.student for one in attempts],
-        items, [one.form for one in attempts], [one.version for one in attempts], scores,
-        [one.day for one in attempts], [one.modality for one in attempts], [one.ability for one in attempts],
-        [one.standard_error for one in attempts], [one.scores for one in attempts],
+        tx.caller.district, number, attempts.sourced_ids, attempts.withdrawn, attempts.students, items,
+        [form for _, form in attempts.pairs], attempts.versions, attempts.points, attempts.days, attempts.modalities,
+        attempts.abilities, attempts.standard_errors, attempts.scores,
     )  # fmt: skip
 
 

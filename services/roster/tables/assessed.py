@@ -79,7 +79,7 @@ class ScoredAttempt(_Derived, table=True):
 
 
 class Standing(_Derived, table=True):
-    """All that is believed of a student: {number of the competency: [probability, code of the level]}."""
+    """All that is believed of a student: {number of the competency: belief}; millionths, and last the level's code."""
 
     __tablename__ = "standings"
     __table_args__ = (Index("standings_by_revision", "district_id", "revision"),)

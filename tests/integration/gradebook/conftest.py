@@ -18,7 +18,7 @@ from shared.http import build_app
 
 TOKENS = Tokens("a-secret-of-the-tests-that-is-long-enough")
 PUBLIC = "https://roster.example.org"
-_UNENCODED = "/?='<>"  # as some clients send filters
+_UNENCODED = "/?&='<>"  # as some clients send filters
 FreshDatabase = Callable[[str], Awaitable[Database]]
 DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_DISTRICT = UUID("22222222-2222-4222-8222-222222222222")
@@ -98,7 +98,7 @@ class Gradebook:
             return [dict(row) for row in await tx.fetch(sql, *values)]
 
     async def row(self, table: str, sourced_id: str) -> dict[str, Any]:
-        [row] = await self.look(f"SELECT *, metadata::text AS said FROM {table} WHERE sourced_id = $1", sourced_id)
+        [row] = await self.look(f"SELECT t.*, to_jsonb(t) ->> 'metadata' AS said FROM {table} t WHERE sourced_id = $1", sourced_id)
         return row
 
     async def revision_of(self, table: str, sourced_id: str) -> int:

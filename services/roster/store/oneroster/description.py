@@ -120,15 +120,19 @@ class Moment(Field):
         return {self.name: Compared(Kind.MOMENT, self.sql)}
 
 
+CHANGED = "(SELECT v.at FROM revisions v WHERE v.number = t.revision)"
+"""When the record changed last."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Changed(Field):
     """When the record changed last: the time of its revision."""
 
     def json(self, version: Version) -> str:
-        return f"""'"' || (SELECT {written("v.at")} FROM revisions v WHERE v.number = t.revision) || '"'"""  # noqa: S608  # constants
+        return f"""'"' || {written(CHANGED)} || '"'"""
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
-        return {self.name: Compared(Kind.CHANGED, "(SELECT v.at FROM revisions v WHERE v.number = t.revision)")}
+        return {self.name: Compared(Kind.CHANGED, CHANGED)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -327,13 +331,17 @@ def built(fields: Sequence[Field], version: Version) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Object:
-    """A kind of object: its name alone and among others, its table, its service and its fields."""
+    """A kind of object: its name alone and among others, its table, its service and its fields.
+
+    `made_of`: the tables behind it, where it is a view.
+    """
 
     name: str
     plural: str
     table: str
     service: Service
     fields: tuple[Field, ...]
+    made_of: tuple[str, ...] = ()
 
 
 RECORD = (

@@ -16,6 +16,7 @@ from services.roster.store import revisions
 from services.roster.store.oneroster import conditions
 from services.roster.store.oneroster.conditions import TOMBSTONES, AsOf, Values
 from services.roster.store.oneroster.description import (
+    CHANGED,
     Collection,
     Compared,
     Kind,
@@ -54,8 +55,11 @@ class Question:
         """How the rows are sorted; empty for the order of their sourcedIds."""
         return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
 
-    def document(self) -> str:
-        return document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
+    def document(self, as_of: AsOf | None) -> str:
+        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
+        if as_of is None:
+            return said
+        return said.replace(CHANGED, f"LEAST({CHANGED}, {_at(as_of)})")
 
     def about(self, tx: Transaction) -> Hashable:
         """What a list depends on, beside revisions."""
@@ -87,6 +91,12 @@ class _Batch:
     last: str | None
     latest: int
     stamp: int
+
+
+def _at(as_of: AsOf) -> str:
+    """When a revision was. What changed later is told as changed then: whoever asks next for what changed since the
+    latest time he saw misses nothing."""
+    return f"(SELECT b.at FROM revisions b WHERE b.number = {as_of.number:d})"  # noqa: S608  # a number
 
 
 @lru_cache(maxsize=1_000)
@@ -203,7 +213,10 @@ async def further(tx: Transaction, question: Question, revision: int, after: str
     """The next batch of a page in the order of sourcedIds, as of the revision in which it began."""
     since = await _moments(tx, question)
     as_of = await past(tx, revision)
-    batch = await _batch(tx, question, since, as_of, _Span(after, None, min(rows, BATCH), 0, beyond=True))
+    span = _Span(after, None, min(rows, BATCH), 0, beyond=True)
+    batch = await _batch(tx, question, since, as_of, span)
+    if as_of is None and batch.latest != revision:
+        batch = await _batch(tx, question, since, await past(tx, revision), span)
     return Page(batch.body, batch.rows, batch.last, 0, revision, batch.latest)
 
 
@@ -233,7 +246,7 @@ async def _batch(
             SELECT t.* FROM {question.collection.of.table} t WHERE {where} ORDER BY t.sourced_id {bound}
         ) t LIMIT {values.put(span.rows, "bigint")} OFFSET {values.put(span.skip, "bigint")}
     """  # noqa: S608  # constants
-    return await _told(tx, question, rows, values)
+    return await _told(tx, question, rows, values, as_of)
 
 
 async def _sorted(
@@ -245,7 +258,7 @@ async def _sorted(
         SELECT t.* FROM {question.collection.of.table} t WHERE {where} ORDER BY {question.order}
         LIMIT {values.put(limit, "bigint")} OFFSET {values.put(question.asked.offset, "bigint")}
     """  # noqa: S608  # constants
-    return await _told(tx, question, rows, values)
+    return await _told(tx, question, rows, values, as_of)
 
 
 async def sorted_keys(tx: Transaction, question: Question, revision: int) -> list[str]:
@@ -264,22 +277,30 @@ async def sorted_keys(tx: Transaction, question: Question, revision: int) -> lis
     return [row["sourced_id"] for row in rows]
 
 
-async def of_keys(tx: Transaction, question: Question, keys: Sequence[str]) -> bytes:
-    """These objects, in this order."""
+async def of_keys(tx: Transaction, question: Question, keys: Sequence[str], revision: int) -> bytes:
+    """These objects, in this order, for a list that is as of this revision."""
+    as_of = await past(tx, revision)
+    batch = await _of_keys(tx, question, keys, as_of)
+    if as_of is None and batch.latest != revision:
+        batch = await _of_keys(tx, question, keys, await past(tx, revision))
+    return batch.body
+
+
+async def _of_keys(tx: Transaction, question: Question, keys: Sequence[str], as_of: AsOf | None) -> _Batch:
     values = Values(question.root)
     rows = f"""
         SELECT t.* FROM unnest({values.put(list(keys), "text[]")}) WITH ORDINALITY AS k (sourced_id, n)
         JOIN {question.collection.of.table} t ON t.sourced_id = k.sourced_id ORDER BY k.n
     """  # noqa: S608  # constants
-    return (await _told(tx, question, rows, values)).body
+    return await _told(tx, question, rows, values, as_of)
 
 
-async def _told(tx: Transaction, question: Question, rows: str, values: Values) -> _Batch:
+async def _told(tx: Transaction, question: Question, rows: str, values: Values, as_of: AsOf | None) -> _Batch:
     row = await tx.fetchrow(
         _with_root(f"""
         SELECT {_LATEST} AS latest, {_stamp(tx, question)} AS stamp, page.*
         FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
-              FROM (SELECT t.sourced_id, {question.document()} AS doc FROM ({rows}) t) t) page
+              FROM (SELECT t.sourced_id, {question.document(as_of)} AS doc FROM ({rows}) t) t) page
         WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
         *values.all(),
@@ -313,6 +334,8 @@ def _where(question: Question, values: Values, since: dict[datetime, int | None]
     if question.asked.filter is not None:
         asked = conditions.matching(question.asked.filter, question.collection.of, question.version, values, since)
         where = f"{where} AND {asked}"
+        if as_of is not None and question.asked.filter.mentions("dateLastModified"):
+            where += f" AND {as_of.unchanged('t')}"
     return where
 
 
@@ -320,7 +343,8 @@ def _stamp(tx: Transaction, question: Question) -> str:
     """What changes when the list may have changed: the newest revision of a row that decides who belongs."""
     if tx.caller.schools is not None or question.asked.filter is not None:
         return _LATEST
-    tables = (question.collection.of.table, *question.collection.others)
+    of = question.collection.of
+    tables = (*(of.made_of or (of.table,)), *question.collection.others)
     newest = ", ".join(f"(SELECT max(revision) FROM {table})" for table in tables)  # noqa: S608  # constants
     return f"COALESCE(GREATEST({newest}), 0)"
 

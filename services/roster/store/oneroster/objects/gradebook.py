@@ -89,16 +89,17 @@ def _reached(score: str, text: str) -> str:
 
 
 _GOT = "get_byte(t.scores, a.item)"
-_LEVEL = "(ARRAY['unknown', 'beginning', 'developing', 'mastered'])[(b.value ->> 1)::integer + 1]"
+_LEVEL = "(ARRAY['unknown', 'beginning', 'developing', 'mastered'])[b.value::bigint % 10 + 1]"
+_PROBABILITY = "trim_scale((b.value::bigint / 10)::numeric / 1000000)"
 _OF_ATTEMPT = f"""
     WHEN t.scores IS NOT NULL THEN (
-        SELECT {_reached("round(p.got::numeric / p.possible, 4)", "concat(p.got, '/', p.possible)")}
+        SELECT {_reached("trim_scale(round(p.got::numeric / p.possible, 4))", "concat(p.got, '/', p.possible)")}
         FROM (SELECT a.objective, sum(CASE WHEN {_GOT} <= 250 THEN {_GOT} ELSE 0 END) AS got,
                      sum(CASE WHEN {_GOT} < 255 THEN f.maxima[a.item + 1] ELSE 0 END) AS possible
               FROM assessed_forms f, unnest(f.items, f.objectives) AS a (item, objective)
               WHERE f.id = t.form_id GROUP BY a.objective) p, {_COMPETENCIES} = p.objective AND p.possible > 0)
     WHEN t.beliefs IS NOT NULL THEN (
-        SELECT {_reached("b.value ->> 0", _LEVEL)}
+        SELECT {_reached(_PROBABILITY, _LEVEL)}
         FROM jsonb_each(t.beliefs) b, {_COMPETENCIES} = b.key::integer)
 """  # noqa: S608  # constants
 """An attempt tells the share of the points of what it presented; a standing how likely the student has mastered it."""
@@ -193,6 +194,7 @@ ASSESSMENT_LINE_ITEMS = Object(
         *_RANGE,
         _objectives("learningObjectiveIds", "assessment_line_item_objectives", "assessment_line_item", _OF_FORM),
     ),
+    ("assessment_line_items", "assessed_items"),
 )  # fmt: skip
 
 ASSESSMENT_RESULTS = Object(
@@ -207,6 +209,7 @@ ASSESSMENT_RESULTS = Object(
         *_SCORED,
         _objectives("learningObjectiveResults", "assessment_result_objectives", "assessment_result", _OF_ATTEMPT),
     ),
+    ("assessment_results", "scored_attempts", "standings"),
 )  # fmt: skip
 
 _CLASSES = Parent("classes")
