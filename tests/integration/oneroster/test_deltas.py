@@ -145,3 +145,23 @@ async def test_a_delta_of_users_finds_people_by_their_revision(rest: Rest) -> No
     assert [one["sourcedId"] for one in await _since(rest, watermark, "users")] == ["north-s1"]
     assert [one["sourcedId"] for one in await _since(rest, watermark, "enrollments")] == ["south-s0-7a"]
     assert await rest.names(f"{ROSTERING}/classes/south-7a/students") == ["south-s1", "south-s2"]
+
+
+async def test_a_long_pull_leaves_nothing_out_for_who_goes_on_from_the_latest_time_he_saw(rest: Rest) -> None:
+    """A row of the first page and one of the second change together, between the two pages."""
+    async with rest.district.change() as change:
+        for number in range(200):
+            await change.add("orgs", f"o{number:03}")
+    first = await rest.ask(f"{ROSTERING}/orgs?limit=100")
+    async with rest.district.change() as change:
+        await change.change("orgs", "o001", name="Changed")
+        await change.change("orgs", "o101", name="Changed")
+
+    revision = first.headers["x-trellis-revision"]
+    second = await rest.get(f"{ROSTERING}/orgs?limit=100&offset=100&revision={revision}")
+    delta = await rest.get(f"{ROSTERING}/orgs?filter=dateLastModified>'{BEFORE}'&revision={revision}&limit=1000")
+    watermark = max(one["dateLastModified"] for one in [*first.json()["orgs"], *second["orgs"]])
+
+    assert {one["sourcedId"] for one in await _since(rest, watermark)} >= {"o001", "o101"}
+    assert len(delta["orgs"]) == 198
+    assert max(one["dateLastModified"] for one in delta["orgs"]) == watermark

@@ -108,7 +108,7 @@ async def _sorted(database: Database, caller: Caller, question: Question, page: 
         keys = await pages.sorted_keys(tx, question, page.revision)
     for place in range(0, len(keys), pages.BATCH):
         async with database.looking(caller, Plans.ONCE) as tx:
-            body = await pages.of_keys(tx, question, keys[place : place + pages.BATCH])
+            body = await pages.of_keys(tx, question, keys[place : place + pages.BATCH], page.revision)
         yield body
 
 

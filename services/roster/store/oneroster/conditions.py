@@ -56,6 +56,10 @@ class AsOf:
         """Whether a record was there then, as it is now."""
         return f"({alias}.since <= {self.upto}{self._later(f'{alias}.since', ' AND {} <> ALL ({})')})"
 
+    def unchanged(self, alias: str) -> str:
+        """Whether a record has not changed since."""
+        return f"({alias}.revision <= {self.upto}{self._later(f'{alias}.revision', ' AND {} <> ALL ({})')})"
+
     def _later(self, column: str, form: str) -> str:
         if not self.later:
             return ""
