@@ -61,10 +61,11 @@ def load_file(
         bool, typer.Option("--dry-run", help="Say what would change, and what is wrong; change nothing.")
     ] = False,
     date_order: Annotated[
-        str | None, typer.Option(help="How dates such as 1/05/2023 are read.", metavar="dmy|mdy|ymd")
+        str | None, typer.Option(help="How dates such as 1/05/2023 are read.", metavar="day-first|month-first")
     ] = None,
     encoding: Annotated[
-        str | None, typer.Option(help="The encoding of files that are not UTF-8, e.g. latin-1.", metavar="NAME")
+        str | None,
+        typer.Option(help="What the files are written in, where it is not UTF-8.", metavar="latin-1|windows-1252"),
     ] = None,
     url: Url = None,
     key: Key = None,

@@ -76,16 +76,24 @@ def _summary(report: Report) -> Mapping[str, Any]:
 def _diff(diff: Mapping[str, Any]) -> None:
     types: Mapping[str, Mapping[str, int]] = diff.get("types") or {}
     if types:
-        rows = [[name, *(f"{one.get(change, 0):,}" for change in _CHANGES)] for name, one in types.items()]
-        show.table(["records", *_CHANGES], rows, title="What the file says, beside what was known")
-    leaving = [one for one in diff.get("schools") or [] if one.get("leaving")]
-    leaving.sort(key=lambda one: -int(one["leaving"]))
+        show.table(
+            ["records", *_CHANGES],
+            [[name, *(f"{one.get(change, 0):,}" for change in _CHANGES)] for name, one in types.items()],
+            title="What the file says, beside what was known",
+        )
+    leaving = [one for one in diff.get("schools") or [] if any(_leaving(one))]
+    leaving.sort(key=_leaving, reverse=True)
     if leaving:
-        rows = [
-            [one.get("school"), one.get("name"), one.get("people"), one["leaving"]] for one in leaving[:SHOWN_SCHOOLS]
-        ]
+        rows: list[list[object]] = [[one["school"], one.get("name"), *_leaving(one)] for one in leaving[:SHOWN_SCHOOLS]]
         more = f", the {len(rows)} with the most" if len(leaving) > len(rows) else ""
-        show.table(["school", "name", "people", "leaving"], rows, title=f"Schools that people leave{more}")
+        columns = ["school", "name", "people leaving", "enrolments leaving"]
+        show.table(columns, rows, title=f"Schools that somebody leaves{more}")
+
+
+def _leaving(school: Mapping[str, Any]) -> tuple[int, int]:
+    """People, and enrolments, that a school would lose."""
+    people, enrolments = ((school.get(name) or {}).get("leaving", 0) for name in ("users", "enrollments"))
+    return people, enrolments
 
 
 def _undone(undone: Mapping[str, Any]) -> None:

@@ -50,6 +50,7 @@ USUAL_LENGTH = {
     "Attendance.codes": 4,
     "Import.holds": 10,
     "ImportDiff.records": 10,
+    "SchoolChanges.records": 4,
     "Programme.areas": 5,
     "Programme.rules": 10,
     "PartnershipArea.competencies": 5,

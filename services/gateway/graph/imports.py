@@ -16,7 +16,6 @@ from services.gateway.imports import Brief, Decision, Finding
 
 ImportId = Annotated[strawberry.ID, strawberry.argument(description="An import's id, as POST /v1/imports gave it.")]
 Kind = Annotated[str | None, strawberry.argument(description="Only files of this kind, e.g. roster.")]
-_CHANGES = ("added", "changed", "unchanged", "leaving")
 
 
 @strawberry.enum(description="How far an import is.")
@@ -69,18 +68,31 @@ class RecordChanges:
     file: str = strawberry.field(description="The file, by the standard's name, e.g. enrollments.")
     added: int = strawberry.field(description="Records that were not known.")
     changed: int = strawberry.field(description="Records that were known otherwise.")
-    unchanged: int = strawberry.field(description="Records that were known as they are.")
+    unchanged: int | None = strawberry.field(
+        description="Records that were known as they are; null where they are those of one school."
+    )
     leaving: int = strawberry.field(description="Records that a whole file names no more.")
+
+    @classmethod
+    def of(cls, file: str, found: Mapping[str, int]) -> "RecordChanges":
+        return cls(
+            file=file, added=found.get("added", 0), changed=found.get("changed", 0), unchanged=found.get("unchanged"),
+            leaving=found.get("leaving", 0),
+        )  # fmt: skip
 
 
 @strawberry.type(description="What the files say of a school's people, beside what was known.")
 class SchoolChanges:
     sourced_id: str = strawberry.field(description="The school, by the identifier in the district's system.")
     name: str | None = strawberry.field(description="Its name.")
-    people: int | None = strawberry.field(description="Who is there now.")
-    added: int = strawberry.field(description="Who would come.")
-    changed: int = strawberry.field(description="Whose records there would change.")
-    leaving: int = strawberry.field(description="Who would leave.")
+    leaving: int = strawberry.field(description="People of the school whom the files name no more.")
+    records: list[RecordChanges] = strawberry.field(description="By file: of those that say something of a school.")
+
+    @classmethod
+    def of(cls, school: Mapping[str, Any]) -> "SchoolChanges":
+        records = [RecordChanges.of(file, one) for file, one in school.items() if isinstance(one, Mapping)]
+        leaving = sum(one.leaving for one in records if one.file == "users")
+        return cls(sourced_id=str(school["school"]), name=school.get("name"), leaving=leaving, records=records)
 
 
 @strawberry.type(description="What an import would change, or changed.")
@@ -97,18 +109,9 @@ class ImportDiff:
 
     @classmethod
     def of(cls, diff: Mapping[str, Any]) -> "ImportDiff":
-        schools = [
-            SchoolChanges(
-                sourced_id=str(one["school"]), name=one.get("name"), people=one.get("people"),
-                added=one.get("added", 0), changed=one.get("changed", 0), leaving=one.get("leaving", 0),
-            )
-            for one in diff.get("schools") or []
-        ]  # fmt: skip
+        schools = [SchoolChanges.of(one) for one in diff.get("schools") or []]
         return cls(
-            records=[
-                RecordChanges(file=file, **{change: one.get(change, 0) for change in _CHANGES})
-                for file, one in (diff.get("types") or {}).items()
-            ],
+            records=[RecordChanges.of(file, one) for file, one in (diff.get("types") or {}).items()],
             all_schools=sorted(schools, key=lambda one: -one.leaving),
         )
 

@@ -16,7 +16,10 @@ query ($id: ID!) {
     id kind state verdict done total counts { added changed unchanged refused } holdCount
     diff {
       records { file added changed unchanged leaving }
-      schools(first: 2) { nodes { sourcedId name people leaving } pageInfo { hasNextPage endCursor } }
+      schools(first: 2) {
+        nodes { sourcedId name leaving records { file added leaving unchanged } }
+        pageInfo { hasNextPage endCursor }
+      }
     }
     holds { line rule remedy }
   }
@@ -25,9 +28,9 @@ query ($id: ID!) {
 DIFF = {
     "types": {"enrollments": {"added": 1, "changed": 2, "unchanged": 3, "leaving": 4}},
     "schools": [
-        {"school": "north", "name": "North", "people": 40, "leaving": 1},
-        {"school": "south", "name": "South", "people": 50, "leaving": 9},
-        {"school": "west", "name": "West", "people": 60, "leaving": 0, "added": 2},
+        {"school": "north", "name": "North", "users": {"leaving": 1}},
+        {"school": "south", "name": "South", "users": {"leaving": 9}, "enrollments": {"added": 2, "leaving": 12}},
+        {"school": "west", "name": "West", "classes": {"added": 2}},
     ],
 }
 
@@ -55,6 +58,13 @@ class TestAnImport:
         ]
         schools = found["diff"]["schools"]
         assert [one["sourcedId"] for one in schools["nodes"]] == ["south", "north"]
+        assert schools["nodes"][0] == {
+            "sourcedId": "south", "name": "South", "leaving": 9,
+            "records": [
+                {"file": "users", "added": 0, "leaving": 9, "unchanged": None},
+                {"file": "enrollments", "added": 2, "leaving": 12, "unchanged": None},
+            ],
+        }  # fmt: skip
         assert schools["pageInfo"]["hasNextPage"] is True
 
     async def test_has_its_schools_page_by_page(self, asking: Graph) -> None:
