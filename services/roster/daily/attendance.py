@@ -1,8 +1,9 @@
 """A file of attendance: a line for a student, a day and a school."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
-from uuid import UUID, uuid5
+import asyncio
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from uuid import UUID
 
 from services.roster.daily import taking
 from services.roster.daily.taking import OPTIONS, Problems
@@ -17,7 +18,6 @@ from shared.imports import Job, Verdict
 FILE = "attendance.csv"
 MOST_CODES = 50
 """Codes of unknown meaning that the report lists."""
-_EPOCH = date(1970, 1, 1)
 _REMEDIES = {
     "unknown-student": "There is no student with this sourcedId; correct it, or import the roster first.",
     "unknown-school": "There is no school with this sourcedId; correct it, or import the roster first.",
@@ -49,24 +49,31 @@ class AttendanceImport:
             job.merging()
             await store.merge(tx)
             async for some in store.changed(tx):
-                tx.announce(pb.AttendanceRecorded, facts(job.id, some))
+                keys, said = await asyncio.to_thread(facts, job.id, some)
+                tx.announce_encoded(pb.AttendanceRecorded, keys, said)
                 await tx.flush_announced()
         return found
 
 
-def facts(import_id: UUID, changed: Iterable[Changed]) -> Iterator[pb.Attendance]:
-    """What is said of each student and day now; a fact's id follows from its import and what it is about."""
-    for one in changed:
-        said = one.record
-        yield pb.Attendance(
-            id=uuid5(import_id, f"{said.student}{said.day}{said.school}").bytes,
-            student=said.student.bytes,
-            school=said.school.bytes,
-            day=(said.day - _EPOCH).days,
-            code=said.code,
-            modality=said.modality or "",
+def facts(import_id: UUID, changed: Sequence[Changed]) -> tuple[list[bytes], list[bytes]]:
+    """What is said of each student and day now: the students, and the facts as bytes.
+
+    A fact's id follows from its import and what it is about.
+    """
+    begin = import_id.bytes
+    said = [
+        pb.Attendance(
+            id=sha256(begin + one.student + one.school + one.day.to_bytes(4, "big", signed=True)).digest()[:16],
+            student=one.student,
+            school=one.school,
+            day=one.day,
+            code=one.code,
+            modality=one.modality,
             withdrawn=one.withdrawn,
-        )
+        ).SerializeToString()
+        for one in changed
+    ]
+    return [one.student for one in changed], said
 
 
 def _codes(counted: dict[str, int]) -> dict[str, object]:

@@ -50,6 +50,7 @@ def records(stream: BinaryIO, required: Sequence[str], optional: Sequence[str]) 
     lines = _Lines(stream)
     reader = csv.reader(lines, strict=True)
     order: dict[str, int] | None = None
+    columns = (*required, *optional)
     begin = 1
     try:
         for cells in reader:
@@ -62,8 +63,7 @@ def records(stream: BinaryIO, required: Sequence[str], optional: Sequence[str]) 
                 remedy = f"The header has {len(order)} columns, this row {len(cells)} cells."
                 yield Wrong(line, None, None, "cell-count", remedy)
             else:
-                said = dict.fromkeys((*required, *optional), "")
-                said |= {name: cells[at].strip() for name, at in order.items()}
+                said = {name: cells[order[name]].strip() if name in order else "" for name in columns}
                 yield _checked(Record(line, said), required)
     except csv.Error as broken:
         remedy = f"The file cannot be read from here on: {broken}. Write it as RFC 4180 does."

@@ -28,12 +28,14 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a row changes. `is_new`: nothing was known before."""
+    """What a row changed, ready to be said: ids as bytes, the day in days since 1970-01-01."""
 
-    line: int
-    record: Recorded
+    student: bytes
+    school: bytes
+    day: int
+    code: str
+    modality: str
     withdrawn: bool
-    is_new: bool
 
 
 async def begin(tx: Transaction) -> None:
@@ -170,9 +172,14 @@ async def changed(tx: Transaction) -> AsyncIterator[list[Changed]]:
     """What changed, in the order of the file, some at a time."""
     after = 0
     while rows := await tx.fetch(
-        "SELECT * FROM d_attendance WHERE line > $1 ORDER BY line LIMIT $2", after, _AT_ONCE
+        """
+        SELECT uuid_send(person_id), uuid_send(school_id), day - date '1970-01-01', code, COALESCE(modality, ''),
+               withdrawn, line
+        FROM d_attendance WHERE line > $1 ORDER BY line LIMIT $2
+        """,
+        after, _AT_ONCE,
     ):  # fmt: skip
-        yield [Changed(row["line"], _recorded(row), row["withdrawn"], row["is_new"]) for row in rows]
+        yield [Changed(*tuple(row)[:-1]) for row in rows]
         after = rows[-1]["line"]
 
 
