@@ -34,8 +34,7 @@ LISTENS = (
 def build(settings: Settings) -> Service:
     """The roster service, ready to run."""
     database = Database(settings.database_url, name="roster", pool_size=settings.pool_size)
-    importers = [RosterImport(), AttendanceImport(), ClosuresImport()]
-    imports = Imports(database, importers)
+    imports = Imports(database, [RosterImport(), AttendanceImport(), ClosuresImport()])
     app = build_app(
         name="roster",
         database=database,
