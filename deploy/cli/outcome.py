@@ -99,7 +99,7 @@ def _leaving(school: Mapping[str, Any]) -> tuple[int, int]:
 def _undone(undone: Mapping[str, Any]) -> None:
     if undone:
         rows = [
-            [name, one.get("came_back", 0), one.get("changed_since", 0)]
+            [name, f"{one.get('came_back', 0):,}", f"{one.get('changed_since', 0):,}"]
             for name, one in (undone.get("types") or {}).items()
         ]
         show.table(["records", "came back", "changed since, left as they are"], rows, title="Undone")

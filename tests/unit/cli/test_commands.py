@@ -42,7 +42,7 @@ def platform() -> Iterator[Platform]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = self._chunks() if "chunked" in self.headers.get("transfer-encoding", "") else self._sized()
             made.asked.append((self.command, self.path, body))
             made.keys.append(self.headers["authorization"])
             waiting = made.answers[f"{self.command} {self.path}"]
@@ -53,7 +53,18 @@ def platform() -> Iterator[Platform]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _answer
+        def _sized(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+        def _chunks(self) -> bytes:
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+        do_GET = do_POST = do_PUT = do_DELETE = _answer
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
