@@ -35,6 +35,9 @@ def main() -> int:
             share = f"{one.share:.0%}" if one.method == "get" else ""
             name = f"{one.method.upper()} {one.service}{one.path}"
             _say(f"{name:75} {one.cases:5} {share:5} {broken or '':5} {dict(sorted(one.statuses.items()))}")
+            if told.refusals:
+                for sentence, count in one.refusals.most_common():
+                    _say(f"    {count:4} {sentence}")
         place.close()
     _say("\n".join(page.violations(outcomes)))
     _say(page.summary(outcomes))
@@ -56,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--students", type=int, default=5_000, help="of the demonstration district")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="only operations with this in their name, e.g. 'GET rostering/terms'")
+    parser.add_argument("--refusals", action="store_true", help="tell why the platform refused what it refused")
     parser.add_argument("--page", type=Path, help=f"write the page, e.g. {PAGE.name}")
     parser.add_argument("--url", help="a platform that runs, with --key")
     parser.add_argument("--key")

@@ -1,6 +1,7 @@
 """Cases: drawn by schemathesis from the official descriptions, asked of the platform, and what came back checked."""
 
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ _CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-_AS_DRAWN = 0.2
+_AS_DRAWN = 0.15
 """So many queries and bodies stay as schemathesis drew them from the schemas."""
 _UNKNOWN = 0.04
 """So many paths name what schemathesis drew, which nobody has."""
@@ -56,6 +57,7 @@ class Outcome:
     statuses: Counter[int] = field(default_factory=Counter)
     with_something: int = 0
     violations: dict[str, Violation] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
 
     @property
     def cases(self) -> int:
@@ -145,9 +147,9 @@ class Conformance:
         if rng.random() < _AS_DRAWN:
             return case
         if method == "get":
-            ask = questions.object_query if case.path.endswith("}") else None
-            drawn = questions.list_query(fields, place, rng) if ask is None else ask(fields, rng)
-            case.query = drawn if rng.random() < 0.9 else {}
+            of_one = case.path.endswith("}")
+            query = questions.object_query(fields, rng) if of_one else questions.list_query(fields, place, rng)
+            case.query = query if rng.random() < 0.9 else {}
         elif isinstance(case.body, dict):
             case.body = questions.mended(case.body, self._district, case.path_parameters or {}, rng)
         return case
@@ -157,11 +159,22 @@ class Conformance:
         outcome.statuses[response.status_code] += 1
         if response.status_code == 200 and _tells_something(response):
             outcome.with_something += 1
+        if response.status_code >= 400:
+            outcome.refusals[f"{response.status_code} {_said(response)}"] += 1
         try:
             case.validate_response(response, checks=_CHECKS, headers=self._headers)
         except FailureGroup as several:
             for failure in several.exceptions:
                 outcome.broke(failure, case.as_curl_command(base_url=address))
+
+
+def _said(response: Any) -> str:
+    """The sentence of a refusal, without the values it speaks of."""
+    try:
+        sentence = str(response.json().get("imsx_description", ""))
+    except (ValueError, AttributeError):
+        sentence = response.text
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "…", sentence)[:200]
 
 
 def _tells_something(response: Any) -> bool:

@@ -69,16 +69,27 @@ class District:
         rows = self.rows(*_COLLECTIONS[name])
         return str(rng.choice(rows)["sourcedId"]) if rows else None
 
-    def is_reference(self, name: str) -> bool:
-        return name in _COLLECTIONS
+    def together(self, holes: dict[str, str], rng: random.Random) -> dict[str, str]:
+        """What the references of one object may be, so that they belong to one line item, and to what a path names."""
+        named = {hole.removesuffix("SourcedId"): value for hole, value in holes.items() if hole != "sourcedId"}
+        items = self.rows("gradebook", "lineItems")
+        fitting = [one for one in items if all(_reference(one, name) in (None, id_) for name, id_ in named.items())]
+        if not fitting:
+            schools = {one["sourcedId"]: one["school"]["sourcedId"] for one in self.rows("rostering", "classes")}
+            of_class = {"school": schools[named["class"]]} if named.get("class") in schools else {}
+            return of_class | named
+        item = rng.choice(fitting)
+        found = {name: one["sourcedId"] for name, one in item.items() if isinstance(one, dict) and "sourcedId" in one}
+        of_item = [one for one in self.rows("gradebook", "results") if _reference(one, "class") == found.get("class")]
+        if of_item:
+            found["student"] = rng.choice(of_item)["student"]["sourcedId"]
+        return found | {"lineItem": item["sourcedId"]} | named
 
     def places(self, service: str, method: str, path: str) -> list[Place]:
         """Places for an operation; for those that read a list, such where the list is not empty."""
         holes = _HOLE.findall(path)
-        if method != "get":
-            return [Place(one) for one in islice(self._fillings(service, path, holes), PLACES)]
-        if path.endswith("}"):
-            return [self._single(service, path, one) for one in islice(self._fillings(service, path, holes), PLACES)]
+        if method != "get" or path.endswith("}"):
+            return [Place(one) for one in islice(self._fillings(service, path, holes), 4 * PLACES)]
         found: list[Place] = []
         for filling in islice(self._fillings(service, path, holes), TRIED):
             rows, total = self._page(service, filled(path, filling).lstrip("/"), limit=20, offset=0)
@@ -87,9 +98,6 @@ class District:
             if len(found) == PLACES or not holes:
                 break
         return found or [Place(one) for one in islice(self._fillings(service, path, holes), 1)]
-
-    def _single(self, service: str, path: str, filling: dict[str, str]) -> Place:
-        return Place(filling, 1, [])
 
     def _fillings(self, service: str, path: str, holes: list[str]) -> Iterator[dict[str, str]]:
         """What may fill the holes of a path, the likeliest first."""
@@ -131,6 +139,12 @@ class District:
             return [], 0
         rows: list[Row] = next(iter(answer.json().values()), [])
         return rows, int(answer.headers.get("x-total-count", len(rows)))
+
+
+def _reference(row: Row, name: str) -> str | None:
+    """The sourcedId behind a reference of a line item, or its own; None when it has none of this name."""
+    there: str | None = row["sourcedId"] if name == "lineItem" else row.get(name, {}).get("sourcedId")
+    return there
 
 
 def filled(path: str, holes: dict[str, str]) -> str:

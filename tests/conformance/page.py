@@ -32,7 +32,7 @@ def write(file: Path, outcomes: list[Outcome], *, seed: int, students: int, vers
         f"`make conformance SEED={seed} CASES={sum(one.cases for one in outcomes)}` starts the platform with a",
         f"demonstration district of {students:,} students and a key with every scope. schemathesis {version} draws",
         "cases for every operation of the three official OpenAPI descriptions; most take identifiers, fields and",
-        "filter values from the district, a fifth stay as the schemas alone allow. Checked are the answer's schema,",
+        "filter values from the district, a seventh stay as the schemas alone allow. Checked are the answer's schema,",
         "headers and media type, that its status is documented, and that nothing answers 500 or above. The last run:",
         "",
         f"**{summary(outcomes)}.**",

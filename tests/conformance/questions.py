@@ -1,12 +1,14 @@
 """Queries and bodies: mostly such as a client of this district would send, and some as the schemas alone allow."""
 
 import random
+from dataclasses import dataclass
 from typing import Any
 
 from tests.conformance.district import District, Place, Row
 
 _LIMITS = (1, 2, 5, 10, 50, 100, 500, 10_000)
 _SCALARS = ("string", "number", "integer")
+_SCORE_STATUSES = ("exempt", "fully graded", "not submitted", "partially graded", "submitted", "ext:late")
 _LONG_AGO = "2001-09-01T00:00:00.000Z"
 
 
@@ -68,17 +70,38 @@ def _is_plain(value: str) -> bool:
     return bool(value) and "'" not in value and value == value.strip()
 
 
-def mended(body: Any, district: District, holes: dict[str, str], rng: random.Random, name: str = "") -> Any:
-    """A body whose references lead to what the district has, and whose object is the one the path names."""
-    if isinstance(body, list):
-        return [mended(one, district, holes, rng, name) for one in body]
-    if not isinstance(body, dict):
-        return body
-    made = {key: mended(value, district, holes, rng, key) for key, value in body.items()}
-    if "sourcedId" in made:
-        is_reference = "href" in made and district.is_reference(name)
-        if is_reference and (there := district.referred(name, rng)) is not None:
-            made["sourcedId"] = there
-        elif not is_reference and "sourcedId" in holes and "href" not in made:
-            made["sourcedId"] = holes["sourcedId"]
-    return made
+def mended(body: Any, district: District, holes: dict[str, str], rng: random.Random) -> Any:
+    """A body as a client of this district would send it: its references lead to what is there and belongs together,
+    its object is the one the path names, and its texts can be kept."""
+    return _mended(body, "", _Sense(district, district.together(holes, rng), holes, rng))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sense:
+    district: District
+    together: dict[str, str]
+    holes: dict[str, str]
+    rng: random.Random
+
+    def referred(self, name: str) -> str | None:
+        return self.together.get(name) or self.district.referred(name, self.rng)
+
+
+def _mended(body: Any, name: str, sense: _Sense) -> Any:
+    match body:
+        case list():
+            return [_mended(one, name, sense) for one in body]
+        case str() if name == "scoreStatus":
+            return sense.rng.choice(_SCORE_STATUSES)
+        case str():
+            return body.replace("\0", "")
+        case dict():
+            made = {key.replace("\0", ""): _mended(value, key, sense) for key, value in body.items()}
+            if "href" in made:
+                there = sense.referred(name)
+                made |= {} if there is None else {"sourcedId": there}
+            elif "sourcedId" in made:
+                made["sourcedId"] = sense.holes.get("sourcedId") or f"conformance-{sense.rng.randint(1, 10**9)}"
+            return made
+        case _:
+            return body
