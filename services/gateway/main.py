@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.gateway import exports, files, oauth, page
+from services.gateway import exports, files, identity, oauth, page
 from services.gateway.budget import Budget
 from services.gateway.clients import Services
 from services.gateway.gate import Gate, Who
@@ -131,6 +131,7 @@ def build_app(
     app.include_router(keys.routes(store, door, _schools(services), now))
     app.include_router(files.routes(clients))
     app.include_router(exports.routes(clients))
+    app.include_router(identity.routes(clients))
     app.add_route("/graphql", view.answer, ["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     app.add_route(oauth.PATH, oauth.TokenEndpoint(door, budget).answer, ["POST"], include_in_schema=False)
     app.mount("/graphiql", page.assets())

@@ -81,13 +81,14 @@ async def split(tx: Transaction, person: str, sourced_ids: Sequence[str], new: N
     if one.absorbed_by is not None:
         raise Conflict(f"This person was absorbed by {one.absorbed_by}.", field="person")
     names = list(dict.fromkeys([*sourced_ids, *([new.sourced_id] if new.sourced_id else [])]))
+    theirs = await merging.names_of(tx, one.id)
     revision = await revisions.begin(tx)
     known = await merging.absorbed(tx, one.id, names)
-    other = _revived(known, revision) if known else await _made(tx, one, names, new, revision)
+    other = _revived(known, revision) if known else await _made(tx, one, theirs, names, new, revision)
     event = _event(tx, "split", one, other.id, revision, reason, is_=str(other.image["sourced_id"]))
     await kept.keep(tx, event)
     moved = await merging.split(tx, event.id, one, other, names, revision)
-    if not moved and not set(names) & {other.image["sourced_id"]}:
+    if not moved and not set(sourced_ids) & set(theirs):
         raise Invalid("None of these sourcedIds is of this person.", field="sourced_ids")
     tx.announce(pb.PeopleSplit, [events_identity.split(revision, one.id, other.id, names)])
     await _tell(tx, event.id, [one.id, other.id], revision)
@@ -181,9 +182,10 @@ def _revived(known: Person, revision: int) -> Other:
     return Other(known.id, image)
 
 
-async def _made(tx: Transaction, one: Person, names: Sequence[str], new: NewName, revision: int) -> Other:
+async def _made(
+    tx: Transaction, one: Person, theirs: Sequence[str], names: Sequence[str], new: NewName, revision: int
+) -> Other:
     """Somebody who was never known apart: a record like the first one's, under a name of their own."""
-    theirs = await merging.names_of(tx, one.id)
     called = [name for name in names if name in theirs and name != one.sourced_id]
     name = new.sourced_id or (called[0] if called else None)
     if name is None:

@@ -267,6 +267,7 @@ async def test_a_split_that_names_nothing_or_nobody_is_refused(roster: RosterSer
         ({"person": "s000", "sourced_ids": ["e-s000"]}, "what the other person is called"),
         ({"person": "s000", "sourced_ids": ["e-s000"], "sourced_id": "s000"}, "name the other one"),
         ({"person": "s000", "sourced_ids": ["e-s000"], "sourced_id": "s001"}, "Somebody else"),
+        ({"person": "s000", "sourced_ids": ["nothing", "e-s001"], "sourced_id": "s900"}, "None of these"),
     ):
         with pytest.raises(Invalid, match=says):
             await roster.ask("/identity/splits", body)
