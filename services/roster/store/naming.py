@@ -3,10 +3,11 @@
 # ruff: noqa: S608  # the names put into SQL are constants of ours
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from hashlib import sha1
 from uuid import UUID
 
+from services.roster.domain.delivery import Came
 from services.roster.store.records import RECORDS, SOURCE, STAGES, TYPES
 from shared.db import Transaction
 
@@ -24,14 +25,14 @@ def row_id(district: UUID, type: str, sourced_id: str, nth: int = 1) -> UUID:
     return UUID(bytes=digest[:16], version=5)
 
 
-async def resolve(tx: Transaction, file: str, came: Collection[str], *, is_whole: bool, has_twins: bool) -> int:
+async def resolve(tx: Transaction, file: str, came: Mapping[str, Came], *, is_whole: bool, has_twins: bool) -> int:
     """Fill `n_…`: what the staged names of this kind mean, and, unless the file is whole, those referred to.
 
     How many of them were never seen before.
     """
-    stage, type = STAGES[file], TYPES[file]
+    stage, type, known = STAGES[file], TYPES[file], 0
     if file in came:
-        await tx.run(
+        known = await tx.changed(
             f"""
             INSERT INTO n_{stage} (sourced_id, id, is_new)
             SELECT {"DISTINCT" if has_twins else ""} s.sourced_id, c.row_id, false
@@ -42,10 +43,9 @@ async def resolve(tx: Transaction, file: str, came: Collection[str], *, is_whole
         )
     if not is_whole:
         await _refer(tx, file, came)
-    new = 0
-    if file in came:
-        new = await _mint(tx, file)
-    return new
+    if file not in came or (known == came[file].rows and not came[file].refused):
+        return 0
+    return await _mint(tx, file)
 
 
 async def _refer(tx: Transaction, file: str, came: Collection[str]) -> None:

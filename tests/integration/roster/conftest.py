@@ -16,7 +16,7 @@ from shared.client import ServiceClient
 from shared.db import Database
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
 from shared.http import build_app
-from shared.imports import Imports, Report, report_of
+from shared.imports import Imports, Report, deciding, report_of
 
 PASSWORD = "of-the-tests"
 FreshDatabase = Callable[[str], Awaitable[Database]]
@@ -47,17 +47,28 @@ class RosterService:
         app = build_app(name="roster", database=database, tokens=TOKENS, routers=[api.router, self.imports.router])
         self.client = ServiceClient("http://roster", TOKENS, transport=httpx.ASGITransport(app))
 
-    async def stage(self, archive: bytes, *, district: UUID = DISTRICT, keep_good: bool = False) -> UUID:
+    async def stage(
+        self, archive: bytes, *, district: UUID = DISTRICT, keep_good: bool = False, **options: str
+    ) -> UUID:
         """Hand in a file, as the door would."""
 
         async def body() -> AsyncIterator[bytes]:
             yield archive
 
-        return await self.imports.stage(a_caller(district), "roster", body(), keep_good, None)
+        return await self.imports.stage(a_caller(district), "roster", body(), keep_good, None, options)
 
-    async def load(self, archive: bytes, *, district: UUID = DISTRICT, keep_good: bool = False) -> Report:
+    async def load(
+        self, archive: bytes, *, district: UUID = DISTRICT, keep_good: bool = False, **options: str
+    ) -> Report:
         """Hand in a file and take it to its end."""
-        import_id = await self.stage(archive, district=district, keep_good=keep_good)
+        import_id = await self.stage(archive, district=district, keep_good=keep_good, **options)
+        await self.imports.advance(import_id, district)
+        return await self.report(import_id, district)
+
+    async def approve(self, import_id: UUID, *, district: UUID = DISTRICT) -> Report:
+        """Say that what was held is meant, and take it to its end."""
+        async with self.database.transaction(a_caller(district)) as tx:
+            await deciding.approve(tx, import_id)
         await self.imports.advance(import_id, district)
         return await self.report(import_id, district)
 
@@ -80,6 +91,15 @@ class RosterService:
                 "SELECT payload FROM outbox WHERE district = $1 AND type LIKE '%.StudentsPlaced' ORDER BY id", district
             )
         return [fact for row in rows for fact in pb.StudentsPlaced.FromString(row["payload"]).facts]
+
+    async def heard(self, event: type[Any], district: UUID = DISTRICT) -> list[Any]:
+        """Every fact of an event so far, oldest first."""
+        async with self.database.system() as tx:
+            rows = await tx.fetch(
+                "SELECT payload FROM outbox WHERE district = $1 AND type = $2 ORDER BY id",
+                district, event.DESCRIPTOR.full_name,
+            )  # fmt: skip
+        return [fact for row in rows for fact in event.FromString(row["payload"]).facts]
 
     async def staged_rows(self) -> int:
         """How many rows the stages hold."""
