@@ -102,9 +102,9 @@ def beliefs_in(facts: Sequence[mastery.Learner]) -> Iterator[tuple[UUID, Sequenc
     """Each student, the competencies that changed, and what is believed of them now, packed."""
     for fact in facts:
         _parallel(fact)
-    probabilities = np.array(list(chain.from_iterable(fact.probabilities for fact in facts)), dtype=np.float64)
-    lowers = np.array(list(chain.from_iterable(fact.lowers for fact in facts)), dtype=np.float64)
-    counts = np.array(list(chain.from_iterable(fact.evidence_counts for fact in facts)), dtype=np.int64)
+    probabilities = np.array(list(chain.from_iterable([fact.probabilities for fact in facts])), dtype=np.float64)
+    lowers = np.array(list(chain.from_iterable([fact.lowers for fact in facts])), dtype=np.float64)
+    counts = np.array(list(chain.from_iterable([fact.evidence_counts for fact in facts])), dtype=np.int64)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise Invalid("A probability lies between 0 and 1.")
     beliefs = packed(probabilities, levels(probabilities, lowers, counts)).tolist()
@@ -137,9 +137,11 @@ def parted(fact: mastery.Learner, known: Container[bytes]) -> tuple[mastery.Lear
 
 
 def _parallel(fact: mastery.Learner) -> None:
+    several = len(fact.competencies)
     lanes = fact.probabilities, fact.lowers, fact.uppers, fact.evidence_counts
-    if {len(lane) for lane in lanes} != {len(fact.competencies)}:
-        raise Invalid("The lists of a student's mastery are not parallel.")
+    for lane in lanes:
+        if len(lane) != several:
+            raise Invalid("The lists of a student's mastery are not parallel.")
 
 
 def _id(raw: bytes) -> UUID:

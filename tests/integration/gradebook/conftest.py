@@ -98,7 +98,9 @@ class Gradebook:
             return [dict(row) for row in await tx.fetch(sql, *values)]
 
     async def row(self, table: str, sourced_id: str) -> dict[str, Any]:
-        [row] = await self.look(f"SELECT t.*, to_jsonb(t) ->> 'metadata' AS said FROM {table} t WHERE sourced_id = $1", sourced_id)
+        [row] = await self.look(
+            f"SELECT t.*, to_jsonb(t) ->> 'metadata' AS said FROM {table} t WHERE sourced_id = $1", sourced_id
+        )
         return row
 
     async def revision_of(self, table: str, sourced_id: str) -> int:

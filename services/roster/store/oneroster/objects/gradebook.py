@@ -216,6 +216,9 @@ _CLASSES = Parent("classes")
 _SCHOOLS = Parent("orgs", "p.type = 'school'")
 _IN_CLASS = "t.line_item IN (SELECT l.sourced_id FROM line_items l WHERE l.class_id = {0})"
 
+_OF_DISTRICT = "t.district_id = current_setting('app.district')::uuid"
+"""Said although every table says so itself: else the order of each index behind a view is not seen to be the list's."""
+
 COLLECTIONS = (
     Collection("categories", CATEGORIES),
     Collection(
@@ -241,6 +244,6 @@ COLLECTIONS = (
         "results of student", RESULTS, f"t.person_id = {{1}} AND {_IN_CLASS}",
         (_CLASSES, Parent("people", "p.is_student")), ("line_items",),
     ),
-    Collection("assessmentLineItems", ASSESSMENT_LINE_ITEMS),
-    Collection("assessmentResults", ASSESSMENT_RESULTS),
+    Collection("assessmentLineItems", ASSESSMENT_LINE_ITEMS, _OF_DISTRICT),
+    Collection("assessmentResults", ASSESSMENT_RESULTS, _OF_DISTRICT),
 )  # fmt: skip
