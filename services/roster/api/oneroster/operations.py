@@ -66,4 +66,7 @@ def find(raw_path: str) -> Found | Version:
     operations = _TABLE.get((_BASES[base], words, len(rest) % 2 == 0))
     if operations is None:
         return version
-    return Found(version, operations, tuple(unquote(one) for one in rest[1::2]))
+    sourced_ids = tuple(unquote(one) for one in rest[1::2])
+    if any("\0" in one for one in sourced_ids):
+        return version  # PostgreSQL has no such text
+    return Found(version, operations, sourced_ids)
