@@ -1,95 +1,118 @@
-"""What others rely on never changing: identities, and facts as bytes."""
+"""What counts as the same person: the rules one by one, and what must hold of all of them."""
 
-from uuid import UUID, uuid5
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.roster import events
-from services.roster.store.naming import row_id
-from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
+from services.roster.domain.identity import (
+    Agreement,
+    Outcome,
+    as_one,
+    identifier,
+    in_words,
+    normalised,
+    state_ids,
+    verdict,
+)
 
-DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
-
-
-@given(st.uuids(), st.sampled_from(["org", "user", "enrollment"]), st.text())
-def test_a_rows_identity_is_uuid5_of_source_type_and_name(district: UUID, type: str, name: str) -> None:
-    assert row_id(district, type, name) == uuid5(district, f"sis:{type}:{name}")
-
-
-def test_the_same_name_in_two_types_is_two_rows() -> None:
-    assert row_id(DISTRICT, "user", "1") != row_id(DISTRICT, "class", "1")
-
-
-def _bytes_of(school: UUID, begin: int | None, end: int | None) -> bytes:
-    days = (events.NO_DAY if day is None else day for day in (begin, end))
-    return school.bytes + b"".join(day.to_bytes(4, "big", signed=True) for day in days)
+A = Agreement
+NAMES = A.GIVEN_SAME | A.FAMILY_SAME
+ANY = st.lists(st.sampled_from(list(Agreement)), unique=True).map(
+    lambda flags: Agreement(sum(flag.value for flag in flags))
+)
 
 
-DAYS = st.none() | st.integers(-100_000, 100_000)
-PLACES = st.lists(st.tuples(st.uuids(), DAYS, DAYS), max_size=4)
+@pytest.mark.parametrize(
+    ("agrees", "outcome", "reason"),
+    [
+        (A.STATE_SAME | A.BORN_SAME | NAMES, "same", "state-id"),
+        (A.STATE_SAME | NAMES, "same", "state-id"),
+        (A.STATE_SAME | A.BORN_SAME | A.GIVEN_SAME, "same", "state-id"),
+        (A.STATE_SAME | A.GIVEN_SAME, "review", "family-name-differs"),
+        (A.STATE_SAME | A.BORN_SAME | A.FAMILY_SAME, "review", "given-name-differs"),
+        (A.STATE_SAME | A.BORN_DIFFERS | NAMES, "review", "birth-date-differs"),
+        (A.STATE_SAME | A.STATE_SHARED | A.BORN_SAME | NAMES, "review", "state-id-shared"),
+        (A.STATE_SAME | A.BORN_SAME | A.SWAPPED, "review", "names-swapped"),
+        (A.LOCAL_SAME | A.BORN_SAME | NAMES, "same", "local-id"),
+        (A.LOCAL_SAME | A.BORN_SAME | A.GIVEN_SAME, "review", "local-id-reused"),
+        (A.LOCAL_SAME | A.BORN_SAME | A.GIVEN_LIKE | A.FAMILY_SAME, "review", "given-name-differs"),
+        (A.LOCAL_SAME | NAMES, "review", "birth-date-unknown"),
+        (A.LOCAL_SAME | A.BORN_SAME | NAMES | A.STATE_DIFFERS, "review", "state-id-differs"),
+        (A.LOCAL_SAME | A.LOCAL_SHARED | A.BORN_SAME | NAMES, "review", "local-id-shared"),
+        (A.LOCAL_SAME | A.BORN_DIFFERS | A.STATE_DIFFERS | NAMES, "different", "local-id-reused"),
+        (A.BORN_SAME | NAMES, "review", "name-and-birth-date"),
+        (A.BORN_SAME | A.SWAPPED, "review", "names-swapped"),
+        (A.BORN_SAME | A.FAMILY_SAME, "review", "near-twin"),
+        (A.BORN_SAME | A.FAMILY_SAME | A.STATE_DIFFERS, "different", "state-id-differs"),
+        (A.BORN_SAME | A.GIVEN_SAME, "review", "family-name-changed"),
+        (NAMES, "different", "nothing-agrees"),
+    ],
+)
+def test_what_follows_from_what_agrees(agrees: Agreement, outcome: str, reason: str) -> None:
+    said = verdict(agrees)
+
+    assert (said.outcome.value, said.reason) == (outcome, reason)
 
 
-@given(st.uuids(), st.booleans(), PLACES)
-def test_a_place_is_written_as_protobuf_would_write_it(
-    person: UUID, as_student: bool, places: list[tuple[UUID, int | None, int | None]]
-) -> None:
-    moved = [(person.bytes, as_student, "joined", None, b"".join(_bytes_of(*place) for place in places))]
-    listed = [pb.Place(school=school.bytes, begin_day=begin, end_day=end) for school, begin, end in places]
-
-    placed = events.placements(DISTRICT, moved)
-    joined = events.people(DISTRICT, moved, "joined")
-
-    assert len(placed.facts) == as_student
-    for key, fact in zip(placed.keys, placed.facts, strict=True):
-        read = pb.Placement.FromString(fact)
-        assert (key, fact) == (person.bytes, read.SerializeToString())
-        assert (read.student, list(read.places)) == (person.bytes, listed)
-    (fact,) = joined.facts
-    read = pb.PersonJoined.FromString(fact)
-    assert fact == read.SerializeToString()
-    assert (read.person, read.as_student, list(read.places)) == (person.bytes, as_student, listed)
+@given(ANY)
+def test_nobody_is_the_same_without_an_identifier_and_a_given_name(agrees: Agreement) -> None:
+    if verdict(agrees).outcome is Outcome.SAME:
+        assert agrees & (A.STATE_SAME | A.LOCAL_SAME)
+        assert agrees & (A.GIVEN_SAME | A.GIVEN_LIKE)
 
 
-@given(st.uuids(), st.text(max_size=300), DAYS, DAYS, st.booleans())
-def test_an_enrolment_is_written_as_protobuf_would_write_it(
-    person: UUID, name: str, begin: int | None, end: int | None, ended: bool
-) -> None:
-    days = [events.NO_DAY if day is None else day for day in (begin, end)]
-    said = f"ext:a b{' ended' if ended else ''} {days[0]} {days[1]}"
-    changed = {
-        "people": person.bytes, "classes": bytes(16), "schools": bytes(range(16)), "names": [name], "rest": [said]
-    }  # fmt: skip
+@given(ANY)
+def test_what_contradicts_never_makes_two_people_one(agrees: Agreement) -> None:
+    contradicted = agrees | A.BORN_DIFFERS
 
-    (fact,) = events.enrollments(DISTRICT, changed).facts
-
-    read = pb.EnrollmentChanged.FromString(fact)
-    assert (read.person, read.school, read.role, read.enrollment) == (person.bytes, bytes(range(16)), "ext:a b", name)
-    assert (read.HasField("begin_day"), read.HasField("end_day"), read.ended) == (
-        begin is not None, end is not None, ended
-    )  # fmt: skip
-    assert (read.begin_day, read.end_day) == (begin or 0, end or 0)
+    assert verdict(contradicted & ~A.BORN_SAME).outcome is not Outcome.SAME
 
 
-ANSWERS = st.lists(st.none() | st.booleans(), min_size=7, max_size=7)
+@given(ANY)
+def test_whoever_decides_is_told_what_agrees_and_what_does_not(agrees: Agreement) -> None:
+    same, differs = in_words(agrees & ~(A.STATE_DIFFERS | A.LOCAL_DIFFERS | A.BORN_DIFFERS))
+
+    assert not set(same) & set(differs)
 
 
-@given(st.uuids(), DAYS, st.sampled_from([None, "female", "other"]), ANSWERS, st.booleans())
-def test_demographics_are_written_as_protobuf_would_write_them(
-    person: UUID, born: int | None, sex: str | None, answers: list[bool | None], ended: bool
-) -> None:
-    (fact,) = events.demographics(DISTRICT, [(person.bytes, born, sex, *answers, ended)]).facts
-
-    read = pb.Demographics.FromString(fact)
-    assert fact == read.SerializeToString()
-    fields = [field.name for field in pb.Demographics.DESCRIPTOR.fields if 5 <= field.number <= 11]
-    said = [getattr(read, name) if read.HasField(name) else None for name in fields]
-    assert (read.person, read.sex, said, read.ended) == (person.bytes, sex or "", answers, ended)
-    assert (read.birth_day if read.HasField("birth_day") else None) == born
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("O'Neill", "ONEILL"), ("García-López", "garcia lopez"), ("Zoë", "Zoe"), ("Nguyễn", "nguyen"),
+     ("De la Cruz", "delacruz"), ("Straße", "STRASSE"), ("Ⅷ", "viii")],
+)  # fmt: skip
+def test_two_ways_to_write_a_name_are_one_name(one: str, other: str) -> None:
+    assert normalised(one) == normalised(other)
 
 
-def test_a_fact_of_the_same_import_and_record_has_the_same_id() -> None:
-    moved = [(UUID(int=1).bytes, True, "moved", None, b"")]
+@given(st.text())
+def test_a_name_that_is_written_plainly_stays_as_it_is(name: str) -> None:
+    assert normalised(normalised(name)) == normalised(name)
 
-    assert events.placements(DISTRICT, moved) == events.placements(DISTRICT, moved)
-    assert events.placements(DISTRICT, moved).facts != events.people(DISTRICT, moved, "moved").facts
+
+@pytest.mark.parametrize("nothing", [None, "", "0", "000-00", "n/a", "None", " ", "unknown"])
+def test_what_stands_for_no_number_is_none(nothing: str | None) -> None:
+    assert identifier(nothing) is None
+
+
+def test_state_ids_come_from_both_places() -> None:
+    assert state_ids("12-34", ["{State:ab 1}", "{LDAP:9}", "{stateUniqueId:0}", "SASID:77", "nonsense"]) == [
+        "1234", "77", "AB1",
+    ]  # fmt: skip
+
+
+PERSON = {
+    "id": "k", "sourced_id": "s1", "status": "active", "ended_on": None, "until": None, "metadata": {"a": 1},
+    "agent_ids": ["g", "a"], "is_student": False, "is_teacher": False, "revision": 1, "since": 1, "given_name": "Ada",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("face", "shown", "gone"), [("person", "s1", "s2"), ("absorbed", "s2", "s1")])
+def test_the_identity_stays_whichever_record_is_shown(face: str, shown: str, gone: str) -> None:
+    other = {**PERSON, "id": "a", "sourced_id": "s2", "is_student": True, "agent_ids": ["h", "k"]}
+
+    kept, ended = as_one(PERSON, other, face=face, today="2026-10-01", revision=9)
+
+    assert (kept["id"], kept["sourced_id"], kept["is_student"], kept["status"]) == ("k", shown, True, "active")
+    assert set(kept["agent_ids"]) == {"g", "h"}
+    assert (ended["id"], ended["sourced_id"], ended["status"], ended["until"]) == ("a", gone, "tobedeleted", 9)
+    assert ended["metadata"] == {"a": 1, "mergedInto": shown}
