@@ -148,8 +148,8 @@ class Job:
             """
             UPDATE imports SET state = $2, cursor = COALESCE($3, cursor), done = $4, total = $5, added = $6,
                 changed = $7, unchanged = $8, refused = $9, problems = $10, repairs = $11, holds = $12,
-                summary = $13::jsonb, updated_at = now(),
-                applied_at = CASE WHEN $2 = 'applied' THEN COALESCE(applied_at, now()) END
+                summary = $13::json, updated_at = clock_timestamp(),
+                applied_at = CASE WHEN $2 = 'applied' THEN COALESCE(applied_at, clock_timestamp()) END
             WHERE id = $1
             """,
             self.id, state, cursor, self.done, self.total, c.added, c.changed, c.unchanged, c.refused,

@@ -229,7 +229,8 @@ class Worker:
             crash.point("I1")
             await tx.run(
                 """
-                UPDATE imports SET state = 'undone', undone_at = now(), updated_at = now(), summary = $2::jsonb
+                UPDATE imports SET state = 'undone', undone_at = clock_timestamp(), updated_at = clock_timestamp(),
+                    summary = $2::json
                 WHERE id = $1
                 """,
                 job.id, json.dumps(summary, ensure_ascii=False),

@@ -13,7 +13,7 @@ def upgrade() -> None:
     op.execute("""
         ALTER TABLE imports
             ADD options jsonb NOT NULL DEFAULT '{}',
-            ADD summary jsonb NOT NULL DEFAULT '{}',
+            ADD summary json NOT NULL DEFAULT '{}',
             ADD holds bigint NOT NULL DEFAULT 0,
             ADD attempts integer NOT NULL DEFAULT 0,
             ADD applied_at timestamptz,
