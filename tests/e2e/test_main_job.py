@@ -129,6 +129,8 @@ class TestTheMainJob:
     async def test_the_same_files_again_change_nothing(self, platform: Platform, slug: Slug, demo: DemoFiles) -> None:
         files = {
             Kind.ROSTER: demo.roster,
+            Kind.ATTENDANCE: demo.attendance,
+            Kind.CLOSURES: demo.closures,
             Kind.FRAMEWORK: demo.framework,
             Kind.FORMS: demo.forms,
             Kind.ANSWERS: demo.answers,
@@ -136,10 +138,12 @@ class TestTheMainJob:
 
         async with district(platform, slug()) as door:
             await load_all(door, demo)
+            for kind in (Kind.ATTENDANCE, Kind.CLOSURES):
+                await load_file(door, kind, files[kind])
             again = [(await load_file(door, kind, file))["counts"] for kind, file in files.items()]
 
         assert all(counts["unchanged"] > 0 for counts in again)
-        assert [(one["added"], one["changed"], one["refused"]) for one in again] == [(0, 0, 0)] * 4
+        assert [(one["added"], one["changed"], one["refused"]) for one in again] == [(0, 0, 0)] * len(files)
 
     async def test_a_corrected_sheet_replaces_the_old_one_wherever_it_counts(
         self, platform: Platform, slug: Slug, demo: DemoFiles, tmp_path: Path
