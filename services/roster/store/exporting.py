@@ -25,6 +25,7 @@ Write = Callable[[bytes], Coroutine[Any, Any, None]]
 
 _SPOTS = ("sector", "latitude", "longitude")
 """Columns of organisations that OneRoster has no place for but metadata."""
+_SUSPECTS = ", ".join(str(ord(sign)) for sign in "'=+-@")
 _OLD_WORDS = {
     ("orgs", "type"): words.ORG_TYPES_11,
     ("academicSessions", "type"): words.SESSION_TYPES_11,
@@ -220,7 +221,8 @@ def _text(sql: str, type: str, kind: Kind) -> str:
 
 def _safe(sql: str) -> str:
     """Text that a spreadsheet would take for a formula is told to be text, as spreadsheets do: by an apostrophe."""
-    return f"CASE WHEN {sql} ~ '^''*[=+@-]' THEN '''' || ({sql}) ELSE {sql} END"
+    is_suspect = f"ascii({sql}) IN ({_SUSPECTS}) AND {sql} ~ '^''*[=+@-]'"  # few begin so, and a pattern costs more
+    return f"CASE WHEN {is_suspect} THEN '''' || ({sql}) ELSE {sql} END"
 
 
 def _reference(one: Extract, ref: Ref, column: Column) -> tuple[str, str]:

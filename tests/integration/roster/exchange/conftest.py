@@ -62,8 +62,8 @@ class Exports:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.district = District(database)
-        app = build_app(name="roster", database=database, tokens=TOKENS, routers=[api.router])
-        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://roster")
+        self.app = build_app(name="roster", database=database, tokens=TOKENS, routers=[api.router])
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://roster")
 
     async def ask(self, caller: Caller | None = None, **params: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {TOKENS.sign(caller or a_caller())}"}

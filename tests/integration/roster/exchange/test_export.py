@@ -1,5 +1,6 @@
 """The roster as OneRoster files: whole, and what changed."""
 
+import asyncio
 import zipfile
 from io import BytesIO
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 
 from services.roster.domain.layout import NAMES, READ
+from services.roster.store import exporting, revisions
 from shared.auth import SCOPES, Caller, Purpose
 from tests.integration.oneroster.district import OTHER, an_id
-from tests.integration.roster.exchange.conftest import Exports, a_caller
+from tests.integration.roster.exchange.conftest import TOKENS, Exports, a_caller
 
 
 class TestWhole:
@@ -217,6 +219,48 @@ class TestDelta:
 
         assert zipfile.ZipFile(BytesIO(first.content)).comment == f"revision {first.revision}".encode()
         assert first.headers["content-disposition"] == f'attachment; filename="roster-{first.revision}.zip"'
+
+    async def test_what_lands_in_the_middle_is_told_in_the_next(self, exports: Exports) -> None:
+        told: list[bytes] = []
+
+        async def taken(piece: bytes) -> None:
+            told.append(piece)
+
+        async with exports.database.snapshot(a_caller()) as tx:
+            [users] = await exporting.extracts(tx, "1.2", None, ["users"])
+            async with exports.district.change() as change:
+                await change.change("people", "north-s0", given_name="In the middle")
+            revision = await revisions.latest(tx)
+            await exporting.rows(tx, users, taken)
+        delta = await exports.export(since=str(revision))
+
+        assert b"In the middle" not in b"".join(told)
+        assert delta.row("users", "north-s0")["givenName"] == "In the middle"
+
+    async def test_who_hangs_up_ends_the_export(self, exports: Exports) -> None:
+        sent: list[Any] = []
+        gone = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+            gone.set()
+            await asyncio.sleep(0)
+
+        async def receive() -> Any:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        token = f"Bearer {TOKENS.sign(a_caller())}".encode()
+        scope = {
+            "type": "http", "method": "GET", "path": "/exports/roster", "raw_path": b"/exports/roster",
+            "query_string": b"", "headers": [(b"authorization", token)], "http_version": "1.1", "scheme": "http",
+            "server": ("roster", 80), "client": ("127.0.0.1", 1), "root_path": "", "asgi": {"version": "3.0"},
+        }  # fmt: skip
+
+        await exports.app(scope, receive, send)
+
+        assert sent[0]["status"] == 200
+        assert sent[-1]["more_body"]
 
 
 class TestWhoMay:
