@@ -56,7 +56,8 @@ def print_report(name: str, report: Report) -> None:
     counts = report["counts"]
     said = _SAID.get(report["state"], report["state"])
     show.table(["file", "state", *_COUNTS], [[name, said, *(counts[one] for one in _COUNTS)]])
-    _diff(_summary(report).get("diff") or {})
+    if report["state"] != "undone":
+        _diff(_summary(report).get("diff") or {})
     _findings("problem", report["problem_count"], report["problems"])
     _findings("repair", report["repair_count"], report["repairs"])
     _findings("reason to ask first", report.get("hold_count", 0), report.get("holds", []), "reasons to ask first")
@@ -86,7 +87,7 @@ def _diff(diff: Mapping[str, Any]) -> None:
     if leaving:
         rows: list[list[object]] = [[one["school"], one.get("name"), *_leaving(one)] for one in leaving[:SHOWN_SCHOOLS]]
         more = f", the {len(rows)} with the most" if len(leaving) > len(rows) else ""
-        columns = ["school", "name", "people leaving", "enrolments leaving"]
+        columns = ["school", "name", "people named no more", "enrolments named no more"]
         show.table(columns, rows, title=f"Schools that somebody leaves{more}")
 
 
