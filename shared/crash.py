@@ -5,8 +5,8 @@ point with `armed`, which raises `Crashed` instead.
 
 W1 before commit · W2 after commit before reply · R1 after select · R2 mid-batch · R3 after ack before mark ·
 R4 after mark before commit · C1 after fetch · C2 after inbox insert · C3 after effect before commit · C4 after commit
-before offset commit · C5 in the revoke callback · C6 after parking before commit · I1 mid-chunk · I2 between the last
-chunk and finalise.
+before offset commit · C5 in the revoke callback · C6 after parking before commit · I1 in the middle of
+an import's merge · I2 at its end, before its report is kept.
 """
 
 import os

@@ -91,6 +91,8 @@ async def _files(tx: Transaction, job: Job, files: Mapping[str, Came], allowed: 
 
 async def _find_people(tx: Transaction) -> bool:
     """Whose records end or change: only they could leave. Whether there is anybody."""
+    if not await tx.fetchval("SELECT EXISTS (SELECT FROM placements WHERE district_id = $1)", tx.caller.district):
+        return False  # nobody is anywhere yet
     await tx.run(
         """
         CREATE TEMP TABLE g_people ON COMMIT DROP AS
