@@ -64,7 +64,10 @@ class ScoredAttempt(_Derived, table=True):
     """A scored attempt: `scores` as the fact has them, a byte for each item."""
 
     __tablename__ = "scored_attempts"
-    __table_args__ = (Index("scored_attempts_by_revision", "district_id", "revision"),)
+    __table_args__ = (
+        Index("scored_attempts_of_person", "district_id", "person_id"),
+        Index("scored_attempts_by_revision", "district_id", "revision"),
+    )
 
     person_id: UUID
     item: str = Field(sa_type=Text)

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from google.protobuf.message import Message
 
+from services.roster.handlers import deciding
 from services.roster.main import LISTENS
 from services.roster.store.assessed import item_of
 from shared import events
@@ -257,3 +258,24 @@ async def _as_described(listening: Listening) -> None:
         for plural in ("assessmentLineItems", "assessmentResults"):
             _, said = await listening.gradebook.send("GET", plural)
             official.check("gradebook", f"/{plural}", 200, said)
+
+
+async def test_when_two_are_one_the_attempts_go_along_and_one_standing_is_left(listening: Listening) -> None:
+    of_ben = an_attempt()
+    of_ben.student = an_id("user", "ben").bytes
+    await listening.hears(assessment.AttemptsScored, of_ben)
+    await listening.hears(mastery.MasteryChanged, a_learner("ada", add=(0.9, 4)), a_learner("ben", add=(0.3, 4)))
+
+    async with listening.gradebook.database.transaction(a_caller()) as tx:
+        event = await deciding.merge(tx, str(an_id("user", "ada")), str(an_id("user", "ben")), force=True)
+
+    merged = await listening.results()
+    assert set(merged) == {str(ATTEMPT), f"mastery-{an_id('user', 'ada')}"}
+    assert merged[str(ATTEMPT)]["student"]["sourcedId"] == "ada"
+
+    async with listening.gradebook.database.transaction(a_caller()) as tx:
+        await deciding.undo(tx, event.id)
+
+    again = await listening.results()
+    assert again[str(ATTEMPT)]["student"]["sourcedId"] == "ben"
+    assert len(again) == 3

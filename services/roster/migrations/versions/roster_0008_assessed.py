@@ -118,6 +118,7 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY school ON {table} AS RESTRICTIVE FOR SELECT USING ({WHOLE_DISTRICT} OR ({placed}))")
     for table in RECORDS:
         op.execute(f"CREATE INDEX {table}_by_revision ON {table} (district_id, revision)")
+    op.execute("CREATE INDEX scored_attempts_of_person ON scored_attempts (district_id, person_id)")
     op.execute(ITEMS)
     op.execute(RESULTS)
 

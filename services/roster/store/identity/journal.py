@@ -15,12 +15,14 @@ from shared.db import Transaction
 
 _PERSONS = (
     "roles", "enrollments", "user_profiles", "user_resources", "results", "assessment_results",
+    "scored_attempts",
 )  # fmt: skip
 """Records that belong to a person, in the column person_id."""
 _HISTORY = ("roles_history", "enrollments_history")
 KEYS: Mapping[str, Sequence[str]] = {
     "people": ("id",),
     "demographics": ("person_id",),
+    "standings": ("sourced_id",),
     **dict.fromkeys(_PERSONS, ("sourced_id",)),
     **dict.fromkeys(_HISTORY, ("sourced_id", "replaced_in")),
     "attendance": ("person_id", "day", "school_id"),
@@ -40,7 +42,7 @@ _TYPES = {
 _MANY = 1_000
 """Changes from which on whole tables are read rather than looked into."""
 OF_A_PERSON = (*_PERSONS, *_HISTORY)
-RECORDS = ("people", "demographics", *_PERSONS, "orgs", "academic_sessions", "courses", "classes")
+RECORDS = ("people", "demographics", "standings", *_PERSONS, "orgs", "academic_sessions", "courses", "classes")
 """Those whose rows have a revision."""
 
 

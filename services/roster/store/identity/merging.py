@@ -21,6 +21,7 @@ _BOTH = {
     "people": "id = ANY ($1) OR agent_ids && $1::uuid[]",
     "crosswalk": "row_id = ANY ($1)",
     "mergers": "person_id = ANY ($1) OR absorbed_id = ANY ($1)",
+    "standings": "sourced_id = ANY (SELECT 'mastery-' || one FROM unnest($1::uuid[]) AS one)",
     **dict.fromkeys(("demographics", *OF_A_PERSON, *_DAYS), "person_id = ANY ($1)"),
 }
 """What belongs to two people or refers to them, before a change as well as after it."""
@@ -90,6 +91,14 @@ async def _hand_over(tx: Transaction, giver: UUID, taker: UUID, revision: int) -
     for place in OF_A_PERSON:
         stamped = f", revision = {int(revision)}" if place in RECORDS else ""
         await tx.run(f"UPDATE {place} SET person_id = $1{stamped} WHERE person_id = $2", taker, giver)
+    # Mastery traces the person anew and tells it: what was believed of the other is believed of nobody.
+    await tx.run(
+        """
+        UPDATE standings SET status = 'tobedeleted', ended_on = current_date, revision = $2, until = $2
+        WHERE sourced_id = 'mastery-' || $1::uuid AND status = 'active'
+        """,
+        giver, revision,
+    )  # fmt: skip
     for place, moment in (("attendance", None), ("attendance_history", "replaced_at")):
         same = "".join(f" AND k.{column} = t.{column}" for column in ("day", "school_id", moment) if column)
         await tx.run(
