@@ -7,11 +7,26 @@ from typing import Any
 
 import pytest
 
+from services.roster.domain.layout import READ
 from tests.integration.roster.archives import BEGAN, ENDS, Roster, a_roster, an_old_roster
 from tests.integration.roster.conftest import RosterService
 
 Change = Callable[[Roster], Any]
 Place = tuple[str, int | None, str | None, str | None, str]
+
+
+def _graded(roster: Roster, line_item: str) -> None:
+    """With a category, and a line item of it."""
+    headers = {
+        file: ",".join(column.name for column in READ["1.2"][file].columns) for file in ("categories", "lineItems")
+    }
+    roster.files["categories"] = [headers["categories"], "cat,,,Tests,1"]
+    roster.files["lineItems"] = [headers["lineItems"], line_item]
+    roster.manifest = [
+        line.replace(",absent", ",bulk") if line in ("file.categories,absent", "file.lineItems,absent") else line
+        for line in roster.manifest
+    ]
+
 
 WRONG: dict[str, tuple[Change, Place]] = {
     "a sourcedId twice": (
@@ -98,9 +113,40 @@ WRONG: dict[str, tuple[Change, Place]] = {
         lambda r: r.manifest.__setitem__(r.manifest.index("file.courses,bulk"), "file.courses,absent"),
         ("courses.csv", None, None, None, "present-but-absent"),
     ),
-    "changes instead of the whole": (
-        lambda r: r.manifest.__setitem__(r.manifest.index("file.users,bulk"), "file.users,delta"),
-        ("manifest.csv", r"file.users", "file.users", "delta", "delta"),  # type: ignore[dict-item]  # line found below
+    "a file that neither comes nor stays away": (
+        lambda r: r.manifest.__setitem__(r.manifest.index("file.users,bulk"), "file.users,all"),
+        ("manifest.csv", 8, "file.users", "all", "manifest-value"),
+    ),
+    "a property twice": (
+        lambda r: r.manifest.append("file.users,bulk"),
+        ("manifest.csv", 25, "propertyName", "file.users", "manifest-twice"),
+    ),
+    "no version": (
+        lambda r: r.manifest.remove("oneroster.version,1.2"),
+        ("manifest.csv", None, "oneroster.version", None, "oneroster-version"),
+    ),
+    "a column twice": (
+        lambda r: r.put("users", "familyName", "givenName"),
+        ("users.csv", 1, "givenName", "givenName", "header-twice"),
+    ),
+    "a file without a header": (
+        lambda r: r.files["courses"].pop(0), ("courses.csv", 1, "sourcedId", "", "header-missing"),
+    ),
+    "a file that is called nearly as it should be": (
+        lambda r: r.files.__setitem__("enrolments", r.files.pop("enrollments")),
+        ("enrolments.csv", None, None, None, "file-name"),
+    ),
+    "a line item of no class": (
+        lambda r: _graded(r, "li-1,,,Test,,2026-09-01,2026-09-08,no-class,cat,term,0,10,north"),
+        ("lineItems.csv", 2, "classSourcedId", "no-class", "unknown-reference"),
+    ),
+    "a line item of no category": (
+        lambda r: _graded(r, "li-1,,,Test,,2026-09-01,2026-09-08,class-north,nothing,term,0,10,north"),
+        ("lineItems.csv", 2, "categorySourcedId", "nothing", "unknown-reference"),
+    ),
+    "a score range in words": (
+        lambda r: _graded(r, "li-1,,,Test,,2026-09-01,2026-09-08,class-north,cat,term,none,10,north"),
+        ("lineItems.csv", 2, "resultValueMin", "none", "number"),
     ),
     "an entry the manifest should not have": (
         lambda r: r.manifest.append("file.horoscopes,bulk"),
@@ -123,8 +169,6 @@ async def test_a_problem_is_located_and_nothing_is_applied(lasting_roster: Roste
     change, place = WRONG[wrong]
     files = a_roster()
     change(files)
-    if place[1] == "file.users":
-        place = (place[0], files.manifest.index("file.users,delta") + 1, *place[2:])
 
     report = await roster.load(files.zip())
 

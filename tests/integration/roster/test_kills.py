@@ -1,0 +1,134 @@
+"""A roster's import killed at ten points: begun again, it ends as if nothing had happened, row by row."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from services.roster.store import RECORDS
+from shared import crash
+from shared.db import Transaction
+from tests.integration.roster.archives import BEGAN, ENDS, Roster, a_roster
+from tests.integration.roster.conftest import DISTRICT, OTHER_DISTRICT, RosterService, a_caller
+
+Rows = dict[str, list[dict[str, Any]]]
+_TABLES = (
+    *(record.table for record in RECORDS.values()), "crosswalk", "placements", "enrollments_history", "roles_history",
+)  # fmt: skip
+_OWN = frozenset({"district_id", "id", "row_id", "revision", "since", "until", "replaced_in", "parent_id", "org_id",
+                  "school_year_id", "course_id", "school_id", "person_id", "class_id", "term_ids", "agent_ids",
+                  "primary_org_id"})  # fmt: skip
+"""Columns that differ between districts because identities and revisions do; what they lead to is compared by name."""
+
+
+def _second() -> Roster:
+    """Another year's roster: someone new, someone gone, someone who moves, a new name."""
+    files = a_roster(students=60).drop("users", "s000,").drop("roles", "r-s000,")
+    files.drop("enrollments", "e-s000,").drop("demographics", "s000,")
+    files.put("enrollments", "e-s001,,,class-south,south", "e-s001,,,class-north,north")
+    files.add("users", "new,,,true,new,,Ada,Lovelace,,,,,,,4,,,,,,,,")
+    files.add("enrollments", f"e-new,,,class-north,north,new,student,,{BEGAN},{ENDS}")
+    return files.put("users", "Given2,Family002", "Bea,Family002")
+
+
+async def _rows(roster: RosterService, district: Any) -> Rows:
+    """Everything the district has, without what is its own of each district; revisions as their order."""
+    found: Rows = {}
+    async with roster.database.reading(a_caller(district)) as tx:
+        order = {row["number"]: n for n, row in enumerate(await tx.fetch("SELECT number FROM revisions ORDER BY at"))}
+        names = {row["row_id"]: row["sourced_id"] for row in await tx.fetch("SELECT row_id, sourced_id FROM crosswalk")}
+        for table in _TABLES:
+            rows = [dict(row) for row in await tx.fetch(f"SELECT * FROM {table}")]
+            for row in rows:
+                for name in _OWN & row.keys():
+                    row[name] = _told(table, name, row[name], order, names)
+            found[table] = sorted(rows, key=repr)
+        found["revisions"] = [{"n": len(order)}]
+    async with roster.database.system() as tx:
+        facts = await tx.fetch(
+            "SELECT type, sum(facts)::int AS facts FROM outbox WHERE district = $1 GROUP BY 1 ORDER BY 1", district
+        )
+    found["facts"] = [dict(row) for row in facts]
+    return found
+
+
+def _told(table: str, name: str, value: Any, order: dict[int, int], names: dict[Any, str]) -> Any:
+    if name == "district_id" or (table == "placements" and name == "id"):
+        return None
+    if name in ("revision", "since", "until", "replaced_in"):
+        return None if value is None else order[value]
+    return [names.get(one) for one in value] if isinstance(value, list) else names.get(value)
+
+
+_STATEMENTS = (20, 110)
+"""An import of this size has somewhat more; the first are the worker's own."""
+
+
+class _Died(BaseException):
+    """As if the process had ended here."""
+
+
+@pytest.fixture
+async def undisturbed(roster: RosterService) -> Rows:
+    """What two imports in a row leave when nobody dies."""
+    for files in (a_roster(students=60), _second()):
+        report = await roster.load(files.zip(), district=OTHER_DISTRICT)
+        assert report.state == "applied"
+    return await _rows(roster, OTHER_DISTRICT)
+
+
+@pytest.mark.parametrize("seed", range(7))
+async def test_a_death_at_any_statement_leaves_nothing_and_changes_nothing(
+    roster: RosterService, undisturbed: Rows, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    await roster.load(a_roster(students=60).zip())
+    before = await _rows(roster, DISTRICT)
+    import_id = await roster.stage(_second().zip())
+    left = random.Random(seed).randrange(*_STATEMENTS)
+    run = Transaction.run
+
+    async def mortal(tx: Transaction, sql: str, *values: Any) -> str:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise _Died
+        return await run(tx, sql, *values)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Transaction, "run", mortal)
+        with pytest.raises(_Died):
+            await roster.imports.advance(import_id, DISTRICT)
+    assert await _rows(roster, DISTRICT) == before
+    await roster.imports.advance(import_id, DISTRICT)
+
+    assert (await roster.report(import_id)).state == "applied"
+    assert await _rows(roster, DISTRICT) == undisturbed
+
+
+@pytest.mark.parametrize(("point", "time"), [("I1", 1), ("I1", 2), ("I2", 1), ("I2", 2), ("W1", 2)])
+async def test_a_death_at_a_known_point_leaves_nothing_and_changes_nothing(
+    roster: RosterService, undisturbed: Rows, point: str, time: int
+) -> None:
+    await roster.load(a_roster(students=60).zip())
+    before = await _rows(roster, DISTRICT)
+    import_id = await roster.stage(_second().zip())
+
+    with crash.armed(point, time=time), pytest.raises(crash.Crashed):
+        await roster.imports.advance(import_id, DISTRICT)
+    assert await _rows(roster, DISTRICT) == before
+    await roster.imports.advance(import_id, DISTRICT)
+
+    assert await _rows(roster, DISTRICT) == undisturbed
+
+
+async def test_two_districts_at_once_do_not_wait_for_each_other(roster: RosterService) -> None:
+    both = [
+        (await roster.stage(a_roster(students=60).zip(), district=district), district)
+        for district in (DISTRICT, OTHER_DISTRICT)
+    ]
+
+    await asyncio.gather(*(roster.imports.advance(import_id, district) for import_id, district in both))
+
+    assert [(await roster.report(*one)).state for one in both] == ["applied", "applied"]
+    assert await _rows(roster, DISTRICT) == await _rows(roster, OTHER_DISTRICT)
