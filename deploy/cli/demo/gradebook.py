@@ -1,10 +1,10 @@
 """The gradebooks of the invented district: categories, line items, score scales, and what students were given.
 
 Every class has line items and a scale of letters. Every student has a result in mathematics, in points and with the
-competency it says something about, and one in reading, as a letter.
+competency it says something about, and one in reading, as a letter; in other classes a few have one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -72,6 +72,7 @@ _ITEMS = (
     _Item("T1", "test 1", "CAT-TEST", 78, 78, "GP-2026-2", 100),
 )
 _OF_HOMEROOM = ("H1", "P1")
+_FEW = 3
 
 
 def shared() -> Iterator[Row]:
@@ -130,6 +131,17 @@ def results(rng: np.random.Generator, section: Section) -> Iterator[Row]:
                 yield "resultLearningObjectiveIds", f"RLO-{result}", (result, "case", about, points, "")
             else:
                 yield "resultScoreScales", f"RSS-{result}", ("Letters", result, scale)
+
+
+def few_results(section: Section, subjects: Iterable[str]) -> Iterator[Row]:
+    """What the first few students of a section were given for taking part in these classes."""
+    item = next(item for item in _ITEMS if item.code == "P1")
+    day = (YEAR_BEGINS + timedelta(days=item.due + 3)).isoformat()
+    for subject in subjects:
+        own = section.class_id(subject)
+        for order, student in enumerate(section.students[:_FEW]):
+            about = (_line(own, item.code), student.sourced_id, _GRADED, item.points - order, day, "", "", own)
+            yield "results", f"RES-{student.sourced_id}-{subject}", (*about, "false", "false", "false", "false")
 
 
 def _said(value: bool) -> str:

@@ -14,13 +14,15 @@ HEADERS = {
 }
 """The columns of these files behind sourcedId, status and dateLastModified."""
 
-_HANDBOOK = "BOOK-TEACHERS"
+_HANDBOOK, _GUIDE = "BOOK-TEACHERS", "BOOK-FAMILIES"
 _VENDOR = "publisher.example"
 
 
 def shared(courses: Mapping[str, str]) -> Iterator[Row]:
-    """A workbook of each course, by its sourcedId and title, and the teachers' handbook."""
+    """A workbook of each course, by its sourcedId and title, the teachers' handbook and the families' guide."""
     yield "resources", _HANDBOOK, ("handbook", "Handbook for teachers", "teacher", "secondary", _VENDOR, "library")
+    families = ("guide", "Guide for families", "guardian,parent", "secondary", _VENDOR, "library")
+    yield "resources", _GUIDE, families
     for course, title in courses.items():
         book = _workbook(course)
         about = (book.lower(), f"{title}, workbook", "student,teacher", "primary", _VENDOR, "library")
@@ -44,6 +46,11 @@ def of_teacher(teacher: str, school: str, login: str) -> Iterator[Row]:
     """A teacher has the handbook, and an account."""
     yield "userResources", f"UR-{teacher}", (teacher, school, "", _HANDBOOK)
     yield _account(teacher, login)
+
+
+def of_guardian(guardian: str, school: str) -> Iterator[Row]:
+    """Who has a child at school has the guide."""
+    yield "userResources", f"UR-{guardian}", (guardian, school, "", _GUIDE)
 
 
 def profile(user: str) -> str:

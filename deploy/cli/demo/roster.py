@@ -141,6 +141,7 @@ class RosterWriter:
                 classes.append(section.class_id(subject))
                 self._class(section, subject, teachers[post])
             self._rows(gradebook.results(given, section))
+            self._rows(gradebook.few_results(section, _taught(section.grade)[2:]))
             for student in section.students:
                 self._student(section, student)
         self._further_teachers(rng, school, len(teachers), classes)
@@ -202,6 +203,7 @@ class RosterWriter:
         hispanic = "true" if student.hispanic else "false"
         self._row("demographics", own, student.born.isoformat(), student.sex, *races, hispanic, "", "", "", "")
         for number, (guardian, given) in enumerate(student.guardians):
+            self._rows(resources.of_guardian(guardian, org))
             self._adult(guardian, given, student.family_name, "guardian" if number else "parent", org, own)
 
     def pack(self) -> None:

@@ -125,6 +125,7 @@ def test_results_are_of_students_of_the_class_and_fit_their_line_item(tables: Ta
         assert (row["scoreStatus"] == "fully graded") == bool(row["score"])
         assert not row["score"] or 0 <= int(row["score"]) <= int(item["resultValueMax"])
         assert row["scoreDate"] > item["dueDate"]
+    assert {row["classSourcedId"] for row in tables["results"]} == {row["sourcedId"] for row in tables["classes"]}
     assert {row["scoreStatus"] for row in tables["results"]} == {
         "exempt",
         "fully graded",
