@@ -19,6 +19,7 @@ _STUDENTS = TypeAdapter(list[roster.Student])
 _CLASS_PAGES = TypeAdapter(list[roster.ClassPage])
 _STUDENT_PAGES = TypeAdapter(list[roster.StudentPage])
 _ATTENDANCE = TypeAdapter(list[roster.StudentAttendance])
+_AS_OF = TypeAdapter(list[roster.PersonAsOf])
 _CLOSURES = TypeAdapter(list[roster.SchoolClosures])
 _ADMINISTRATIONS = TypeAdapter(list[assessment.Administration])
 _ABILITIES = TypeAdapter(list[assessment.StudentAbilities])
@@ -55,6 +56,9 @@ class Roster:
 
     async def attendance(self, ask: roster.AttendanceOf, caller: Caller) -> list[roster.StudentAttendance]:
         return _ATTENDANCE.validate_python(await self._post("/attendance:batch-list", ask, caller))
+
+    async def as_of(self, ask: roster.AsOf, caller: Caller) -> list[roster.PersonAsOf]:
+        return _AS_OF.validate_python(await self._post("/people:as-of", ask, caller))
 
     async def closures(self, ask: roster.ClosuresOf, caller: Caller) -> list[roster.SchoolClosures]:
         return _CLOSURES.validate_python(await self._post("/closures:batch-list", ask, caller))

@@ -42,6 +42,8 @@ USUAL_LENGTH = {
     "Student.abilities": 5,
     "Student.mastery": 10,
     "Student.rollUps": 10,
+    "Student.enrollments": 8,
+    "Student.guardians": 2,
     "Class.competencies": 25,
     "Class.closures": 2,
     "School.areas": 50,

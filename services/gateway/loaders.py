@@ -69,6 +69,14 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonOnDay:
+    """Somebody as of a day."""
+
+    person: UUID
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class MasteryOf:
     """A student's mastery of these competencies; None is every one with evidence."""
 
@@ -108,6 +116,7 @@ class Loaders:
         self.roll_ups_by_student = DataLoader(self._roll_ups_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.evidence_by_student = DataLoader(self._evidence_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.closures_by_school = DataLoader(self._closures_by_school, max_batch_size=_PARENTS_AT_ONCE)
+        self.person_on_day = DataLoader(self._people_on_days, max_batch_size=_PARENTS_AT_ONCE)
         self.attendance_by_student = DataLoader(self._attendance_by_student, max_batch_size=_PARENTS_AT_ONCE)
         self.import_ = DataLoader(self._imports, max_batch_size=_PROGRAMMES_AT_ONCE)
         self.areas_by_school = DataLoader(self._areas_by_school, max_batch_size=_KEYS_AT_ONCE)
@@ -261,6 +270,14 @@ class Loaders:
             return {one: found.get(one.school, []) for one in group}
 
         return await _by_group(asked, lambda one: one.day, closed)
+
+    async def _people_on_days(self, asked: list[PersonOnDay]) -> list[roster.PersonAsOf | None]:
+        async def then(day: date, group: list[PersonOnDay]) -> dict[PersonOnDay, roster.PersonAsOf | None]:
+            ask = roster.AsOf(people=[one.person for one in group], on=day)
+            found = {one.person: one for one in await self._services.roster.as_of(ask, self._caller)}
+            return {one: found.get(one.person) for one in group}
+
+        return await _by_group(asked, lambda one: one.day, then)
 
     async def _attendance_by_student(self, asked: list[Between]) -> list[list[roster.Attended]]:
         async def attended(span: tuple[date, date], group: list[Between]) -> dict[Between, list[roster.Attended]]:

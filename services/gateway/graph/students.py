@@ -7,6 +7,7 @@ import strawberry
 
 from services.gateway.context import Info
 from services.gateway.graph.abilities import Ability, abilities_of
+from services.gateway.graph.asof import AsOf, Enrollment, Guardian, enrollments_of, guardians_of
 from services.gateway.graph.attendance import Attendance, Begin, End, attendance_of
 from services.gateway.graph.connections import After, Connection, First, Node
 from services.gateway.graph.evidence import Evidence, evidence_of
@@ -59,6 +60,14 @@ class Student(Node):
     @strawberry.field(description="What was recorded of their attendance between two days.")
     async def attendance(self, info: Info, begin: Begin, end: End) -> Attendance | None:
         return await attendance_of(info, self.key, begin, end)
+
+    @strawberry.field(description="The classes they were enrolled in on a day, as is known today.")
+    async def enrollments(self, info: Info, as_of: AsOf) -> list[Enrollment] | None:
+        return await enrollments_of(info, self.key, as_of)
+
+    @strawberry.field(description="Who acted for them on a day.")
+    async def guardians(self, info: Info, as_of: AsOf) -> list[Guardian] | None:
+        return await guardians_of(info, self.key, as_of)
 
     @classmethod
     def of(cls, student: contract.Student) -> "Student":

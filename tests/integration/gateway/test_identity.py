@@ -15,7 +15,7 @@ from shared.auth import SCOPES, Tokens
 from shared.client import ServiceClient
 from shared.db import Database
 from tests.integration.gateway.conftest import NOWHERE, OPERATOR, PEPPER, Clock, Gateway
-from tests.integration.roster.archives import a_roster
+from tests.integration.roster.archives import BEGAN, TODAY, a_roster
 from tests.integration.roster.conftest import RosterService
 from tests.integration.roster.test_identity import a_newcomer_like
 from tests.unit.gateway.world import SECRET, World, clients
@@ -114,3 +114,25 @@ async def test_it_takes_the_scope_and_the_whole_district(gateway: Gateway, roste
         assert (await gateway.ask("GET", "/v1/identity/reviews", one)).status_code == 403
         assert (await gateway.ask("GET", "/v1/identity/events", one)).status_code == 403
     assert (await gateway.ask("POST", "/v1/identity/merges", None, json=body)).status_code == 401
+
+
+async def test_a_student_as_of_a_day(gateway: Gateway, roster: RosterService, key: str) -> None:
+    file = a_roster(4).put("users", "{LDAP:2},Given2,Family002,,,,,,,4", "{LDAP:2},Given2,Family002,,,,,,s001,4")
+    await roster.load(file.zip(), district=DISTRICT)
+    query = """
+        query ($day: Date!) { student(id: "sourcedId:s002") {
+            enrollments(asOf: $day) { sourcedId role begin class { sourcedId } }
+            guardians(asOf: $day) { sourcedId givenName role } } }
+    """
+
+    async def on(day: str) -> Any:
+        body = {"query": query, "variables": {"day": day}}
+        return (await gateway.ask("POST", "/graphql", key, json=body)).json()["data"]["student"]
+
+    assert await on(TODAY.isoformat()) == {
+        "enrollments": [
+            {"sourcedId": "e-s002", "role": "student", "begin": BEGAN, "class": {"sourcedId": "class-north"}}
+        ],
+        "guardians": [{"sourcedId": "s001", "givenName": "Given1", "role": None}],
+    }
+    assert (await on("2001-01-01"))["enrollments"] == []
