@@ -45,14 +45,14 @@ class ImportVerdict(Enum):
 
 
 @strawberry.enum(description="What a finding does to its import.")
-class FindingSort(Enum):
+class FindingKind(Enum):
     PROBLEM = strawberry.enum_value("problem", description="It refuses the file, or its row.")
     REPAIR = strawberry.enum_value("repair", description="Its meaning was plain; it was repaired.")
     HOLD = strawberry.enum_value("hold", description="A person is asked before anything is applied.")
 
 
 State = Annotated[ImportState | None, strawberry.argument(description="Only those in this state.")]
-Sort = Annotated[FindingSort | None, strawberry.argument(description="Only those of this sort.")]
+OfKind = Annotated[FindingKind | None, strawberry.argument(description="Only those of this kind.")]
 
 
 @strawberry.type(description="Records, by what the import did with them.")
@@ -118,7 +118,7 @@ class ImportDiff:
 
 @strawberry.type(description="Something in a file that broke a rule, or asks a person; what to do, or what was done.")
 class ImportFinding:
-    sort: FindingSort = strawberry.field(description="What it does to the import.")
+    kind: FindingKind = strawberry.field(description="What it does to the import.")
     file: str = strawberry.field(description="The file in the archive.")
     line: int | None = strawberry.field(description="The line; the header is line 1. Null where it is no single one.")
     column: str | None = strawberry.field(description="The column.")
@@ -127,8 +127,8 @@ class ImportFinding:
     remedy: str = strawberry.field(description="What to do about it, or what was done.")
 
     @classmethod
-    def of(cls, sort: str, found: Finding) -> "ImportFinding":
-        return cls(sort=FindingSort(sort), **found.model_dump())
+    def of(cls, kind: str, found: Finding) -> "ImportFinding":
+        return cls(kind=FindingKind(kind), **found.model_dump())
 
 
 @strawberry.type(description="A file, or an archive of files, that was sent in.")
@@ -162,13 +162,13 @@ class Import:
         found = await info.context.loaders.import_.load(self.id)
         return [ImportFinding.of("hold", one) for one in found.holds]
 
-    @strawberry.field(description="What was found, in its order; up to ten thousand of each sort are kept.")
+    @strawberry.field(description="What was found, in its order; up to ten thousand of each kind are kept.")
     async def findings(
-        self, info: Info, first: First, sort: Sort = None, after: After = None
+        self, info: Info, first: First, kind: OfKind = None, after: After = None
     ) -> Connection[ImportFinding] | None:
         page = await imports.findings_page(
             info.context.services.imports, self.id, info.context.caller,
-            sort=None if sort is None else cast(imports.Sort, sort.value), first=first,
+            sort=None if kind is None else cast(imports.Sort, kind.value), first=first,
             after=None if after is None else seen_before(after),
         )  # fmt: skip
         return connection(

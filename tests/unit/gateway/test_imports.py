@@ -83,22 +83,22 @@ class TestAnImport:
 
         assert (await asking.data(ONE, {"id": IMPORT}))["import"]["diff"] is None
 
-    async def test_has_its_findings_page_by_page_and_by_sort(self, asking: Graph, world: World) -> None:
+    async def test_has_its_findings_page_by_page_and_by_kind(self, asking: Graph, world: World) -> None:
         world.findings = 7
-        page = "query ($id: ID!, $after: String, $sort: FindingSort) { import(id: $id) { "
-        page += "findings(first: 3, after: $after, sort: $sort) "
-        page += "{ nodes { sort file line column value rule remedy } pageInfo { hasNextPage endCursor } } } }"
+        page = "query ($id: ID!, $after: String, $kind: FindingKind) { import(id: $id) { "
+        page += "findings(first: 3, after: $after, kind: $kind) "
+        page += "{ nodes { kind file line column value rule remedy } pageInfo { hasNextPage endCursor } } } }"
         lines, after = [], None
         for _ in range(3):
             found = (await asking.data(page, {"id": IMPORT, "after": after}))["import"]["findings"]
             lines += [one["line"] for one in found["nodes"]]
             after = found["pageInfo"]["endCursor"]
 
-        problems = (await asking.data(page, {"id": IMPORT, "sort": "PROBLEM"}))["import"]["findings"]
+        problems = (await asking.data(page, {"id": IMPORT, "kind": "PROBLEM"}))["import"]["findings"]
 
         assert lines == [2, 3, 4, 5, 6, 7, 8]
         assert found["pageInfo"]["hasNextPage"] is False
-        assert [(one["sort"], one["line"]) for one in problems["nodes"]] == [("PROBLEM", 3), ("PROBLEM", 6)]
+        assert [(one["kind"], one["line"]) for one in problems["nodes"]] == [("PROBLEM", 3), ("PROBLEM", 6)]
 
     @pytest.mark.parametrize("id_", ["roster", f"forms-{an_id(NORTH, 'import')}", "roster-1", "gossip-1"])
     async def test_that_is_not_there_is_null(self, asking: Graph, id_: str) -> None:
