@@ -9,6 +9,7 @@ from tests.conformance.district import District, Place, Row
 _LIMITS = (1, 2, 5, 10, 50, 100, 500, 10_000)
 _SCALARS = ("string", "number", "integer")
 _SCORE_STATUSES = ("exempt", "fully graded", "not submitted", "partially graded", "submitted", "ext:late")
+_PAST_THE_END = 0.1
 _LONG_AGO = "2001-09-01T00:00:00.000Z"
 
 
@@ -27,7 +28,8 @@ def list_query(fields: dict[str, dict[str, Any]], place: Place, rng: random.Rand
     if place.rows and rng.random() < 0.5:
         query["filter"] = _filter(fields, rng.choice(place.rows), rng)
     elif rng.random() < 0.4:
-        query["offset"] = rng.choice((0, 1, place.total // 2, place.total - 1, place.total - 1, place.total + 5))
+        last = max(place.total - 1, 0)
+        query["offset"] = place.total + 5 if rng.random() < _PAST_THE_END else rng.choice((0, last // 2, last))
     return query
 
 
