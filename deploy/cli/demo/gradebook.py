@@ -112,6 +112,7 @@ def results(rng: np.random.Generator, section: Section) -> Iterator[Row]:
         share = 1 / (1 + np.exp(-(1 + above + rng.normal(0, 0.5, len(above)))))
         status = _STATUSES[rng.choice(len(_STATUSES), p=_SHARES, size=len(above))]
         late = rng.random(len(above)) < _LATE
+        about = _objective(section, subject, code)
         day = (YEAR_BEGINS + timedelta(days=item.due + 3)).isoformat()
         for row, student in enumerate(section.students):
             result, graded = f"RES-{student.sourced_id}-{subject}", status[row] == _GRADED
@@ -127,7 +128,6 @@ def results(rng: np.random.Generator, section: Section) -> Iterator[Row]:
             if not graded:
                 continue
             if subject == "M":
-                about = _objective(section, subject, code)
                 yield "resultLearningObjectiveIds", f"RLO-{result}", (result, "case", about, points, "")
             else:
                 yield "resultScoreScales", f"RSS-{result}", ("Letters", result, scale)
