@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from deploy.cli.door import opened
-from deploy.cli.sending import size_of
 from deploy.cli.example import DEMO, queries
 from deploy.cli.load import Kind
+from deploy.cli.sending import size_of
 from tests.bench.figures import figure, machine, say
 from tests.bench.material import Material, write
 from tests.bench.pipeline import prepare, scratch
