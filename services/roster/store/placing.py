@@ -85,13 +85,16 @@ async def _flag(tx: Transaction) -> None:
         """
         UPDATE people p SET is_student = held.is_student, is_teacher = held.is_teacher
         FROM (
-            SELECT touched.person_id, COALESCE(bool_or(role = 'student'), false) AS is_student,
+            SELECT person_id, COALESCE(bool_or(role = 'student'), false) AS is_student,
                    COALESCE(bool_or(role = 'teacher'), false) AS is_teacher
-            FROM touched LEFT JOIN (
-                SELECT person_id, role FROM roles WHERE district_id = $1
-                UNION ALL SELECT person_id, role FROM enrollments WHERE district_id = $1
-            ) AS said ON said.person_id = touched.person_id
-            GROUP BY touched.person_id
+            FROM (
+                SELECT r.person_id, r.role FROM touched t
+                JOIN roles r ON r.district_id = $1 AND r.person_id = t.person_id
+                UNION ALL SELECT e.person_id, e.role FROM touched t
+                JOIN enrollments e ON e.district_id = $1 AND e.person_id = t.person_id
+                UNION ALL SELECT person_id, NULL FROM touched
+            ) AS said
+            GROUP BY person_id
         ) AS held
         WHERE p.district_id = $1 AND p.id = held.person_id
           AND (p.is_student, p.is_teacher) IS DISTINCT FROM (held.is_student, held.is_teacher)

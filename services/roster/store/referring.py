@@ -48,7 +48,8 @@ async def check(tx: Transaction, file: File, came: Collection[str], findings: Fi
     if not await tx.fetchval(f"SELECT EXISTS (SELECT FROM d_{file.stage} WHERE lost)"):
         return 0
     by_place = {ref.staged: ref for ref in record.refs}
-    await _leave_the_leaving(tx, file)
+    if file.mode == "delta":
+        await _leave_the_leaving(tx, file)
     refused = 0
     for column in file.references:
         delivered = column.target in came
@@ -114,8 +115,7 @@ async def _leave_the_leaving(tx: Transaction, file: File) -> None:
     kept = ", ".join(
         f"{ref.name} = CASE WHEN d.{ref.name} IS NULL THEN d.old_{ref.name} ELSE d.{ref.name} END" for ref in refs
     )  # fmt: skip
-    if file.mode == "delta":
-        await tx.run(f"DELETE FROM d_{stage} WHERE lost AND status = 'tobedeleted' AND change = 'new'")
+    await tx.run(f"DELETE FROM d_{stage} WHERE lost AND status = 'tobedeleted' AND change = 'new'")
     await tx.run(
         f"""
         UPDATE d_{stage} d SET lost = false {", " if kept else ""}{kept}

@@ -58,6 +58,7 @@ def test_a_last_line_needs_no_end() -> None:
 def test_metadata_columns_become_an_object_without_their_empty_cells() -> None:
     (chunk,), _, _ = _read(f"{HEADER},metadata.sector,metadata.x\na,,,A,school,,,charter,\nb,,,B,school,,,,\n")
 
+    assert chunk.metadata is not None
     assert chunk.metadata.to_pylist() == ['{"sector": "charter"}', None]
 
 
@@ -173,7 +174,7 @@ def test_both_ways_of_reading_say_the_same(seed: int) -> None:
         lines.append(",".join([*cells, "", "y"][:width]))
     text = chance.choice(["\n", "\r\n"]).join(lines) + chance.choice(["", "\n"])
 
-    told = []
+    told: list[Any] = []
     for exactly in (False, True):
         try:
             chunks, reader, found = _read(text, exactly=exactly, block=chance.choice([200, 4096]))
