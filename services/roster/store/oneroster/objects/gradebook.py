@@ -1,7 +1,7 @@
 """The objects of the gradebook service and the collections they are read in."""
 
 from services.roster.domain.oneroster import vocabularies as words
-from services.roster.domain.oneroster.versions import ONLY_12, Service, Version
+from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12, Service, Version
 from services.roster.store.oneroster.description import (
     CLASS,
     COURSE,
@@ -158,7 +158,15 @@ LINE_ITEMS = Object(
         Reference("class", CLASS, _KIN, _CLASS, required=True),
         Reference("school", ORG, _KIN, "FROM orgs o WHERE o.id = t.school_id", required=True, versions=ONLY_12),
         Reference("category", CATEGORY, "t.category", required=True),
-        Reference("gradingPeriod", SESSION, _KIN, "FROM academic_sessions o WHERE o.id = t.grading_period_id"),
+        Reference(
+            "gradingPeriod", SESSION, _KIN, "FROM academic_sessions o WHERE o.id = t.grading_period_id",
+            versions=ONLY_12,
+        ),
+        Reference(  # in 1.1 it is the only session a line item has, and must have
+            "gradingPeriod", SESSION, _KIN,
+            "FROM academic_sessions o WHERE o.id = COALESCE(t.grading_period_id, t.academic_session_id)",
+            versions=ONLY_11,
+        ),
         Reference(
             "academicSession", SESSION, _KIN, "FROM academic_sessions o WHERE o.id = t.academic_session_id",
             versions=ONLY_12,
