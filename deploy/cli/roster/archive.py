@@ -95,6 +95,7 @@ class Spool:
         """`clock`: the time for objects that do not say when they changed; None in a full pull, which says no times."""
         self._collection = collection
         self._cells = FILES[version]
+        self._needed = "score" if (version, collection.name) == ("1.1", "results") else None
         self._memory = memory
         self._clock = clock
         self._files = {file: Rows(folder / f"{file}.csv", (*HEAD, *self._cells[file])) for file in collection.files}
@@ -122,6 +123,9 @@ class Spool:
             is_gone = text(item.get("status")).lower() in _GONE
             if is_gone and self._clock is None:
                 self._gone += 1
+                continue
+            if self._needed is not None and not is_gone and item.get(self._needed) is None:
+                self._left_out += 1
                 continue
             head = self._head(item, is_gone)
             metadata = item.get("metadata")

@@ -167,5 +167,6 @@ def _notes(collection: Collection, tries: int, page: int, limit: int, gone: int,
     if gone:
         notes.append(f"{name}: {gone:,} are marked as deleted at the provider and were left out.")
     if left_out:
-        notes.append(f"{name}: {left_out:,} user profiles have no credential, which CSV requires, and were left out.")
+        lacking = "user profiles have no credential" if name == "users" else "have no score"
+        notes.append(f"{name}: {left_out:,} {lacking}, which CSV requires, and were left out.")
     return notes

@@ -184,7 +184,8 @@ def _select(one: Extract, name: str, status: str, changed: str, joins: str, wher
         said = {spot: _safe(f"t.metadata ->> '{spot}'") for spot in _SPOTS}
         cells += [f"COALESCE(t.{spot}::text, {text})" for spot, text in said.items()]
     cells += [_safe(f"t.metadata ->> ($1::text[])[{nth}]") for nth in range(1, len(one.keys) + 1)]
-    # The district is said again where its index begins with it; the policies say it too.
+    if (one.version, one.file) == ("1.1", "results"):
+        where += " AND t.score IS NOT NULL"  # without a score 1.1 knows no result
     return f"SELECT {', '.join(cells)} FROM {record.table} t {' '.join(joined)} WHERE $1::text[] IS NOT NULL {where}"
 
 
@@ -276,6 +277,8 @@ _SPECIAL: dict[tuple[Version, str, str], str] = {
     "THEN t.role ELSE 'ext:' || t.role END",
 }
 """Cells that one version has and the other has not, or calls otherwise."""
+_SPECIAL["1.1", "lineItems", "resultValueMin"] = "COALESCE(t.result_value_min, 0)::text"
+_SPECIAL["1.1", "lineItems", "resultValueMax"] = "COALESCE(t.result_value_max, 100)::text"
 _LINE_ITEM_SESSION = "SELECT s.sourced_id FROM academic_sessions s WHERE s.id = COALESCE(t.{0}, t.{1})"
 _SPECIAL["1.1", "lineItems", "gradingPeriodSourcedId"] = (
     f"({_LINE_ITEM_SESSION.format('grading_period_id', 'academic_session_id')})"

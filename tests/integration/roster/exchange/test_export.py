@@ -70,6 +70,17 @@ class TestWhole:
         assert (teacher["role"], teacher["orgSourcedIds"]) == ("teacher", "north,d")
         assert archive.row("lineItems", "sheet")["gradingPeriodSourcedId"] == "q1"
 
+    async def test_1_1_has_a_range_for_every_line_item_and_a_score_for_every_result(self, exports: Exports) -> None:
+        async with exports.district.change() as change:
+            await change.change("results", "r", score=None)
+            await change.change("line_items", "sheet", result_value_max=None)
+
+        archive = await exports.export(version="1.1")
+
+        assert archive.rows("results") == []
+        line_item = archive.row("lineItems", "sheet")
+        assert (line_item["resultValueMin"], line_item["resultValueMax"]) == ("0", "100")
+
     async def test_who_is_gone_is_in_no_bulk_nor_what_means_nothing_without_them(self, exports: Exports) -> None:
         async with exports.district.change() as change:
             await change.end("people", "north-s0")

@@ -177,6 +177,14 @@ class TestFiles:
         assert archive.row("users", "ada")["orgSourcedIds"] == "s1,d1"
         assert archive.row("lineItems", "li")["gradingPeriodSourcedId"] == "t"
 
+    async def test_in_1_1_a_result_without_a_score_is_left_out_and_said(self, puller_of_1_1: Puller) -> None:
+        puller_of_1_1.provider.objects["results"][0].pop("score")
+
+        pulled = await puller_of_1_1.pull()
+
+        assert puller_of_1_1.loaded[0].rows("results") == []
+        assert "results: 1 have no score, which CSV requires, and were left out." in pulled.notes
+
     async def test_the_same_provider_gives_the_same_archive(self, puller: Puller) -> None:
         await puller.pull(full=True)
         await puller.pull(full=True)
