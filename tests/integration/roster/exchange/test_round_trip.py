@@ -143,6 +143,17 @@ class TestOtherDistrict:
 
         assert everything(await traveller.export(OTHER_DISTRICT)) == everything(first)
 
+    async def test_in_1_1_it_arrives_too_and_from_then_on_stays_what_it_is(
+        self, traveller: Traveller, tmp_path: Path
+    ) -> None:
+        await loaded(traveller, write_demo(tmp_path, 60, 3).roster.read_bytes())
+        old = await traveller.export(version="1.1")
+
+        report = await traveller.roster.load(old.content, district=OTHER_DISTRICT)
+
+        assert (report.state, report.problems, report.repairs) == ("applied", [], [])
+        await traveller.changes_nothing(await traveller.export(OTHER_DISTRICT, version="1.1"), OTHER_DISTRICT)
+
     async def test_difficult_cells_arrive_as_they_are(self, traveller: Traveller) -> None:
         await loaded(traveller, difficult(a_roster()).zip())
         first = await traveller.export()
