@@ -90,7 +90,7 @@ class TestWhole:
             {"short_pages": (4, 10, 2, 7)},
             {"short_pages": (4, 10, 2, 7), "links": False, "total": lambda real: None},
         ],
-        ids=str,
+        ids=lambda how: "-".join(name for name in how) or "well",
     )
     async def test_however_pages_are_cut_every_object_comes_once(
         self, reading: Reading, count: int, how: dict[str, Any]
