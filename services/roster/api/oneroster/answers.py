@@ -15,8 +15,9 @@ from services.roster.domain.oneroster import asking
 from services.roster.domain.oneroster.refusals import unknown
 from services.roster.store import revisions
 from services.roster.store.oneroster import pages
-from services.roster.store.oneroster.pages import Page, Question
+from services.roster.store.oneroster.pages import Page
 from services.roster.store.oneroster.positions import Remembered
+from services.roster.store.oneroster.question import Question
 from shared.auth import Caller
 from shared.db import Database, Plans
 

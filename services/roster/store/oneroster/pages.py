@@ -1,72 +1,22 @@
 """Pages of collections, and single objects, as JSON text that PostgreSQL built.
 
-A page is read with one statement, so that its rows, the revision they are of and the stamp of its list belong
-together. Long pages come in batches, each a statement of its own as of the revision of the first.
+A page is read with one statement, so that its rows and the revision they are of belong together. Long pages come in
+batches, each a statement of its own as of the revision of the first.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from services.roster.domain.oneroster.asking import Asked, unknown_field
-from services.roster.domain.oneroster.refusals import Refused, invalid, unknown
-from services.roster.domain.oneroster.versions import Version
+from services.roster.domain.oneroster.refusals import invalid, unknown
 from services.roster.store import revisions
-from services.roster.store.oneroster import conditions
-from services.roster.store.oneroster.conditions import TOMBSTONES, AsOf, Values
-from services.roster.store.oneroster.description import (
-    CHANGED,
-    Collection,
-    Compared,
-    Kind,
-    Object,
-    Text,
-    built,
-    fields_of,
-    paths_of,
-)
-from services.roster.store.oneroster.positions import EVERY, Positions, Remembered
+from services.roster.store.oneroster import conditions, lists
+from services.roster.store.oneroster.conditions import AsOf, Values
+from services.roster.store.oneroster.positions import LONGEST, Known, Remembered
+from services.roster.store.oneroster.question import LATEST, Question, Since, document
 from shared.db import Transaction
 
 BATCH = 500
-_BOUND = BATCH + EVERY  # said in the statement, so that one plan for every page walks along the index
-_LATEST = "COALESCE((SELECT number FROM revisions ORDER BY at DESC LIMIT 1), 0)"
-_TRIES = 5
-_ACTIVE = Text("status", "'active'::text", required=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A page of a collection, asked in one version of the standard, at one public address."""
-
-    collection: Collection
-    parents: tuple[str, ...]
-    version: Version
-    asked: Asked
-    root: str
-
-    @property
-    def ended_too(self) -> bool:
-        return self.asked.filter is not None and self.asked.filter.mentions(*TOMBSTONES)
-
-    @property
-    def order(self) -> str:
-        """How the rows are sorted; empty for the order of their sourcedIds."""
-        return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
-
-    def document(self, as_of: AsOf | None) -> str:
-        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
-        if as_of is None:
-            return said
-        return said.replace(CHANGED, f"LEAST({CHANGED}, {_at(as_of)})")
-
-    def about(self, tx: Transaction) -> Hashable:
-        """What a list depends on, beside revisions."""
-        return (
-            tx.caller.district, tx.caller.schools, datetime.now(UTC).date(), self.collection.name, self.parents,
-            None if self.asked.filter is None else (self.version, self.asked.filter),
-        )  # fmt: skip
+_BOUND = BATCH + LONGEST  # said in the statement, so that one plan for every page walks along the index
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,47 +40,6 @@ class _Batch:
     rows: int
     last: str | None
     latest: int
-    stamp: int
-
-
-def _at(as_of: AsOf) -> str:
-    """When a revision was. What changed later is told as changed then: whoever asks next for what changed since the
-    latest time he saw misses nothing."""
-    return f"(SELECT b.at FROM revisions b WHERE b.number = {as_of.number:d})"  # noqa: S608  # a number
-
-
-@lru_cache(maxsize=1_000)
-def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool) -> str:
-    """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused.
-
-    In a list of what is `active`, so it is said of each, also of what has ended since the revision of the list.
-    """
-    known = fields_of(described, version)
-    for name in fields:
-        if name not in known:
-            raise unknown_field(name)
-    chosen = [one for one in known.values() if not fields or one.required or one.name in fields]
-    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version)
-
-
-@lru_cache(maxsize=1_000)
-def _order(described: Object, version: Version, sort: str | None, descending: bool) -> str:
-    compared = paths_of(described, version).get(sort or "sourcedId")
-    if compared is None or compared.around != "{condition}":
-        compared, descending = paths_of(described, version)["sourcedId"], False  # as the standard says of such
-    if compared.sql == "t.sourced_id" and not descending:
-        return ""
-    return f"{_sorted_by(compared)} {'DESC' if descending else 'ASC'} NULLS LAST, t.sourced_id"
-
-
-def _sorted_by(compared: Compared) -> str:
-    match compared.kind:
-        case Kind.TEXT:
-            return f'{compared.sql} COLLATE "C"'
-        case Kind.WORDS:
-            return f"array_to_string({compared.sql}, ',') COLLATE \"C\""
-        case _:
-            return compared.sql
 
 
 async def single(tx: Transaction, question: Question, sourced_id: str) -> tuple[bytes | None, int]:
@@ -142,7 +51,7 @@ async def single(tx: Transaction, question: Question, sourced_id: str) -> tuple[
     said = document(question.collection.of, question.version, question.asked.fields, active=False)
     row = await tx.fetchrow(
         _with_root(f"""
-        SELECT {_LATEST} AS latest, (
+        SELECT {LATEST} AS latest, (
             SELECT convert_to({said}, 'UTF8') FROM {table} t WHERE t.sourced_id = {name} AND {rows}) AS body
         WHERE $1::text IS NOT NULL
         """),  # noqa: S608  # constants
@@ -155,58 +64,68 @@ async def single(tx: Transaction, question: Question, sourced_id: str) -> tuple[
 async def page(tx: Transaction, question: Question, remembered: Remembered) -> Page:
     """The first batch of the page that is asked for, and what is known of the whole list. Raises Refused."""
     since = await _moments(tx, question)
-    for _ in range(_TRIES):
-        as_of = await past(tx, question.asked.revision)
-        found = await _page(tx, question, remembered, since, as_of)
-        if found is not None:
-            if found.total == 0 and question.parents:
-                await _need_parents(tx, question)
-            return found
-    raise Refused(429, "server_busy", "The list changes too quickly to be read; try again.")
+    if question.asked.revision:
+        found = await _then(tx, question, remembered, since, question.asked.revision)
+    else:
+        found = await _now(tx, question, remembered, since)
+    if found.total == 0 and question.parents:
+        await _need_parents(tx, question)
+    return found
 
 
-async def _page(
-    tx: Transaction,
-    question: Question,
-    remembered: Remembered,
-    since: dict[datetime, int | None],
-    as_of: AsOf | None,
-) -> Page | None:
+async def _now(tx: Transaction, question: Question, remembered: Remembered, since: Since) -> Page:
+    """A page of the list as it is."""
     asked, about = question.asked, question.about(tx)
-    known = remembered.find((about, asked.revision) if asked.revision is not None else about)
-    if asked.offset and known is None:
-        known = await _walk(tx, question, since, as_of)
-        remembered.keep((about, asked.revision) if asked.revision is not None else about, *known)
+    known = before = remembered.find(about)
+    if known is None and asked.offset:
+        known = await lists.walked(tx, question, since, None)
+        remembered.keep(about, known)
+        return await _then(tx, question, remembered, since, known.revision)
+    batch = await _placed(tx, question, since, None, known)
+    if known is None and batch.rows < min(asked.limit, BATCH):
+        return Page(batch.body, batch.rows, batch.last, batch.rows, batch.latest, batch.latest)
+    if known is None:
+        known = await lists.walked(tx, question, since, None)
+    elif known.revision != batch.latest:
+        known = await lists.renewed(tx, question, known, since)
+    remembered.keep(about, known)
+    is_the_same = before is not None and before.positions is known.positions
+    if not is_the_same and (known.revision != batch.latest or (before is not None and asked.offset)):
+        return await _then(tx, question, remembered, since, known.revision)  # the list moved under the page
+    if known.positions.total > asked.offset + batch.rows:
+        remembered.keep((about, batch.latest), replace(known, revision=batch.latest))
+    return Page(batch.body, batch.rows, batch.last, known.positions.total, batch.latest, batch.latest)
+
+
+async def _then(tx: Transaction, question: Question, remembered: Remembered, since: Since, revision: int) -> Page:
+    """A page of the list as it was in this revision, which may be the newest."""
+    about = question.about(tx)
+    as_of = await past(tx, revision)
+    known = remembered.find((about, revision)) or remembered.find(about)
+    if known is None or known.revision != revision:
+        known = await lists.walked(tx, question, since, as_of)
+        if as_of is None and known.revision != revision:
+            as_of = await past(tx, revision)
+            known = await lists.walked(tx, question, since, as_of)
+        known = replace(known, revision=revision)
+    remembered.keep((about, revision), known)
+    batch = await _placed(tx, question, since, as_of, known)
+    if as_of is None and batch.latest != revision:
+        batch = await _placed(tx, question, since, await past(tx, revision), known)
+    return Page(batch.body, batch.rows, batch.last, known.positions.total, revision, batch.latest)
+
+
+async def _placed(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, known: Known | None) -> _Batch:
+    """What is at the place that is asked for, where it is known where that begins."""
+    asked, positions = question.asked, known.positions if known else None
     limit = min(asked.limit, BATCH)
     if question.order:
-        batch = await _sorted(tx, question, since, as_of, limit)
-    else:
-        start, skip = known[1].at(asked.offset) if known else (None, asked.offset)
-        if known and start is None and asked.offset:
-            start, skip = known[1].keys[-1] if known[1].keys else None, BATCH  # past the end: nothing
-        end = known[1].before(asked.offset + limit) if known and asked.revision is not None else None
-        batch = await _batch(tx, question, since, as_of, _Span(start, end, limit, skip))
-    if asked.revision is not None:
-        if as_of is None and batch.latest != asked.revision:
-            return None  # something was committed in between
-    elif known and known[0] != batch.stamp:
-        known = None
-        if asked.offset:
-            remembered.keep(about, *await _walk(tx, question, since, None))
-            return None
-    if known is None:
-        if asked.offset == 0 and batch.rows < limit:
-            known = batch.stamp, Positions(batch.rows, ())
-        else:
-            known = await _walk(tx, question, since, as_of)
-            if asked.revision is None and known[0] != batch.stamp:
-                remembered.keep(about, *known)
-                return None
-        remembered.keep((about, asked.revision) if asked.revision is not None else about, *known)
-    revision = asked.revision if asked.revision is not None else batch.latest
-    if asked.revision is None and known[1].total > asked.offset + batch.rows:
-        remembered.keep((about, revision), *known)
-    return Page(batch.body, batch.rows, batch.last, known[1].total, revision, batch.latest)
+        return await _sorted(tx, question, since, as_of, limit)
+    start, skip = positions.at(asked.offset) if positions and asked.offset else (None, asked.offset)
+    if positions and start is None and asked.offset:
+        start, skip = positions.keys[-1] if positions.keys else None, BATCH  # past the end: nothing
+    end = positions.before(asked.offset + limit) if positions and as_of is not None else None
+    return await _batch(tx, question, since, as_of, _Span(start, end, limit, skip))
 
 
 async def further(tx: Transaction, question: Question, revision: int, after: str, rows: int) -> Page:
@@ -231,16 +150,14 @@ class _Span:
     beyond: bool = False
 
 
-async def _batch(
-    tx: Transaction, question: Question, since: dict[datetime, int | None], as_of: AsOf | None, span: _Span
-) -> _Batch:
+async def _batch(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, span: _Span) -> _Batch:
     values = Values(question.root)
-    where = _where(question, values, since, as_of)
+    where = question.where(values, since, as_of)
     if span.start is not None:
         where += f" AND t.sourced_id {'>' if span.beyond else '>='} {values.put(span.start, 'text')}"
     if span.end is not None:
         where += f" AND t.sourced_id < {values.put(span.end, 'text')}"
-    bound = f"LIMIT {_BOUND}" if span.skip <= EVERY else ""
+    bound = f"LIMIT {_BOUND}" if span.skip <= LONGEST else ""
     rows = f"""
         SELECT t.* FROM (
             SELECT t.* FROM {question.collection.of.table} t WHERE {where} ORDER BY t.sourced_id {bound}
@@ -249,11 +166,9 @@ async def _batch(
     return await _told(tx, question, rows, values, as_of)
 
 
-async def _sorted(
-    tx: Transaction, question: Question, since: dict[datetime, int | None], as_of: AsOf | None, limit: int
-) -> _Batch:
+async def _sorted(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, limit: int) -> _Batch:
     values = Values(question.root)
-    where = _where(question, values, since, as_of)
+    where = question.where(values, since, as_of)
     rows = f"""
         SELECT t.* FROM {question.collection.of.table} t WHERE {where} ORDER BY {question.order}
         LIMIT {values.put(limit, "bigint")} OFFSET {values.put(question.asked.offset, "bigint")}
@@ -265,7 +180,7 @@ async def sorted_keys(tx: Transaction, question: Question, revision: int) -> lis
     """The sourcedIds of a page in another order than theirs."""
     since = await _moments(tx, question)
     values = Values("")
-    where = _where(question, values, since, await past(tx, revision))
+    where = question.where(values, since, await past(tx, revision))
     rows = await tx.fetch(
         _with_root(f"""
         SELECT t.sourced_id FROM {question.collection.of.table} t WHERE {where} AND $1::text = ''
@@ -298,7 +213,7 @@ async def _of_keys(tx: Transaction, question: Question, keys: Sequence[str], as_
 async def _told(tx: Transaction, question: Question, rows: str, values: Values, as_of: AsOf | None) -> _Batch:
     row = await tx.fetchrow(
         _with_root(f"""
-        SELECT {_LATEST} AS latest, {_stamp(tx, question)} AS stamp, page.*
+        SELECT {LATEST} AS latest, page.*
         FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
               FROM (SELECT t.sourced_id, {question.document(as_of)} AS doc FROM ({rows}) t) t) page
         WHERE $1::text IS NOT NULL
@@ -306,47 +221,7 @@ async def _told(tx: Transaction, question: Question, rows: str, values: Values, 
         *values.all(),
     )
     assert row is not None
-    return _Batch(row["body"] or b"", row["n"], row["last"], row["latest"], row["stamp"])
-
-
-async def _walk(
-    tx: Transaction, question: Question, since: dict[datetime, int | None], as_of: AsOf | None
-) -> tuple[int, Positions]:
-    """Through the whole list once: its stamp and its positions."""
-    values = Values("")
-    where = _where(question, values, since, as_of)
-    row = await tx.fetchrow(
-        f"""
-        WITH listed AS MATERIALIZED (
-            SELECT t.sourced_id, row_number() OVER (ORDER BY t.sourced_id) AS n
-            FROM {question.collection.of.table} t WHERE {where} AND $1::text IS NOT NULL)
-        SELECT {_stamp(tx, question)} AS stamp, (SELECT count(*) FROM listed) AS total,
-            ARRAY(SELECT sourced_id FROM listed WHERE n % {EVERY} = 1 ORDER BY n) AS keys
-        """,  # noqa: S608  # constants
-        *values.all(),
-    )
-    assert row is not None
-    return row["stamp"], Positions(row["total"], tuple(row["keys"]))
-
-
-def _where(question: Question, values: Values, since: dict[datetime, int | None], as_of: AsOf | None) -> str:
-    where = conditions.rows_of(question.collection, question.parents, values, as_of, ended=question.ended_too)
-    if question.asked.filter is not None:
-        asked = conditions.matching(question.asked.filter, question.collection.of, question.version, values, since)
-        where = f"{where} AND {asked}"
-        if as_of is not None and question.asked.filter.mentions("dateLastModified"):
-            where += f" AND {as_of.unchanged('t')}"
-    return where
-
-
-def _stamp(tx: Transaction, question: Question) -> str:
-    """What changes when the list may have changed: the newest revision of a row that decides who belongs."""
-    if tx.caller.schools is not None or question.asked.filter is not None:
-        return _LATEST
-    of = question.collection.of
-    tables = (*(of.made_of or (of.table,)), *question.collection.others)
-    newest = ", ".join(f"(SELECT max(revision) FROM {table})" for table in tables)  # noqa: S608  # constants
-    return f"COALESCE(GREATEST({newest}), 0)"
+    return _Batch(row["body"] or b"", row["n"], row["last"], row["latest"])
 
 
 def _with_root(sql: str) -> str:
@@ -371,7 +246,7 @@ async def past(tx: Transaction, number: int | None) -> AsOf | None:
     return AsOf(number, row["upto"], tuple(row["later"])) if row["passed"] else None
 
 
-async def _moments(tx: Transaction, question: Question) -> dict[datetime, int | None]:
+async def _moments(tx: Transaction, question: Question) -> Since:
     """The lowest revision after each moment that the filter compares by, once all that was stamped is there."""
     moments = conditions.moments(question.asked.filter)
     if moments:

@@ -89,8 +89,8 @@ def _reached(score: str, text: str) -> str:
 
 
 _GOT = "get_byte(t.scores, a.item)"
-_LEVEL = "(ARRAY['unknown', 'beginning', 'developing', 'mastered'])[b.value::bigint % 10 + 1]"
-_PROBABILITY = "trim_scale((b.value::bigint / 10)::numeric / 1000000)"
+_LEVEL = "(ARRAY['unknown', 'beginning', 'developing', 'mastered'])[b.belief % 10 + 1]"
+_PROBABILITY = "trim_scale((b.belief / 10)::numeric / 1000000)"
 _OF_ATTEMPT = f"""
     WHEN t.scores IS NOT NULL THEN (
         SELECT {_reached("trim_scale(round(p.got::numeric / p.possible, 4))", "concat(p.got, '/', p.possible)")}
@@ -100,7 +100,7 @@ _OF_ATTEMPT = f"""
               WHERE f.id = t.form_id GROUP BY a.objective) p, {_COMPETENCIES} = p.objective AND p.possible > 0)
     WHEN t.beliefs IS NOT NULL THEN (
         SELECT {_reached(_PROBABILITY, _LEVEL)}
-        FROM jsonb_each(t.beliefs) b, {_COMPETENCIES} = b.key::integer)
+        FROM unnest(t.competencies, t.beliefs) AS b (number, belief), {_COMPETENCIES} = b.number)
 """  # noqa: S608  # constants
 """An attempt tells the share of the points of what it presented; a standing how likely the student has mastered it."""
 

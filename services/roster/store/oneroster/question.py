@@ -1,0 +1,112 @@
+"""What is asked of a collection, and what that is as SQL: the rows it means, their order, and how each is told."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from services.roster.domain.oneroster.asking import Asked, unknown_field
+from services.roster.domain.oneroster.versions import Version
+from services.roster.store.oneroster import conditions
+from services.roster.store.oneroster.conditions import TOMBSTONES, AsOf, Values
+from services.roster.store.oneroster.description import (
+    CHANGED,
+    Collection,
+    Compared,
+    Kind,
+    Object,
+    Text,
+    built,
+    fields_of,
+    paths_of,
+)
+from shared.db import Transaction
+
+LATEST = "COALESCE((SELECT number FROM revisions ORDER BY at DESC LIMIT 1), 0)"
+"""The revision that was committed last, as SQL."""
+Since = dict[datetime, int | None]
+"""The lowest revision after each moment by which a filter compares."""
+_ACTIVE = Text("status", "'active'::text", required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page of a collection, asked in one version of the standard, at one public address."""
+
+    collection: Collection
+    parents: tuple[str, ...]
+    version: Version
+    asked: Asked
+    root: str
+
+    @property
+    def ended_too(self) -> bool:
+        return self.asked.filter is not None and self.asked.filter.mentions(*TOMBSTONES)
+
+    @property
+    def order(self) -> str:
+        """How the rows are sorted; empty for the order of their sourcedIds."""
+        return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
+
+    def document(self, as_of: AsOf | None) -> str:
+        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
+        if as_of is None:
+            return said
+        return said.replace(CHANGED, f"LEAST({CHANGED}, {_at(as_of)})")
+
+    def about(self, tx: Transaction) -> Hashable:
+        """What a list depends on, beside revisions."""
+        return (
+            tx.caller.district, tx.caller.schools, datetime.now(UTC).date(), self.collection.name, self.parents,
+            None if self.asked.filter is None else (self.version, self.asked.filter),
+        )  # fmt: skip
+
+    def where(self, values: Values, since: Since, as_of: AsOf | None) -> str:
+        """The condition by which a row `t` is in the list."""
+        where = conditions.rows_of(self.collection, self.parents, values, as_of, ended=self.ended_too)
+        if self.asked.filter is not None:
+            asked = conditions.matching(self.asked.filter, self.collection.of, self.version, values, since)
+            where = f"{where} AND {asked}"
+            if as_of is not None and self.asked.filter.mentions("dateLastModified"):
+                where += f" AND {as_of.unchanged('t')}"
+        return where
+
+
+def _at(as_of: AsOf) -> str:
+    """When a revision was. What changed later is told as changed then: whoever asks next for what changed since the
+    latest time he saw misses nothing."""
+    return f"(SELECT b.at FROM revisions b WHERE b.number = {as_of.number:d})"  # noqa: S608  # a number
+
+
+@lru_cache(maxsize=1_000)
+def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool) -> str:
+    """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused.
+
+    In a list of what is `active`, so it is said of each, also of what has ended since the revision of the list.
+    """
+    known = fields_of(described, version)
+    for name in fields:
+        if name not in known:
+            raise unknown_field(name)
+    chosen = [one for one in known.values() if not fields or one.required or one.name in fields]
+    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version)
+
+
+@lru_cache(maxsize=1_000)
+def _order(described: Object, version: Version, sort: str | None, descending: bool) -> str:
+    compared = paths_of(described, version).get(sort or "sourcedId")
+    if compared is None or compared.around != "{condition}":
+        compared, descending = paths_of(described, version)["sourcedId"], False  # as the standard says of such
+    if compared.sql == "t.sourced_id" and not descending:
+        return ""
+    return f"{_sorted_by(compared)} {'DESC' if descending else 'ASC'} NULLS LAST, t.sourced_id"
+
+
+def _sorted_by(compared: Compared) -> str:
+    match compared.kind:
+        case Kind.TEXT:
+            return f'{compared.sql} COLLATE "C"'
+        case Kind.WORDS:
+            return f"array_to_string({compared.sql}, ',') COLLATE \"C\""
+        case _:
+            return compared.sql

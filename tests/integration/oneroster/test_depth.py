@@ -1,0 +1,183 @@
+"""What a page costs: the same wherever it begins, also after something changed. Counted in pages of PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.roster.store.oneroster import lists
+from shared.db import Plans, Transaction
+from tests.integration.oneroster.conftest import ROSTERING, Rest, a_caller
+from tests.integration.oneroster.district import small_district
+
+USERS = f"{ROSTERING}/users"
+AT_MOST = 2.0
+"""How much more the deepest page may cost than the first."""
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Which collections are walked through, as it happens."""
+    seen: list[str] = []
+    walked = lists.walked
+
+    async def counted(tx: Transaction, question: Any, *rest: Any) -> Any:
+        seen.append(question.collection.name)
+        return await walked(tx, question, *rest)
+
+    monkeypatch.setattr(lists, "walked", counted)
+    return seen
+
+
+async def _people(rest: Rest, count: int) -> None:
+    """People u0000000, u0000001 … with a role each."""
+    async with rest.district.change() as change:
+        district = rest.district.caller.district
+        await change.add("orgs", "school")
+        await change.tx.run(
+            """
+            WITH made AS (
+                INSERT INTO people (district_id, id, sourced_id, status, is_student, is_teacher, enabled, given_name,
+                    family_name, user_ids, grades, agent_ids, revision, since)
+                SELECT $1, gen_random_uuid(), 'u' || lpad(n::text, 7, '0'), 'active', true, false, true, 'Given',
+                    'Family', '{}', '{07}', '{}', $2, $2
+                FROM generate_series(0, $3 - 1) n RETURNING id, sourced_id)
+            INSERT INTO roles (district_id, sourced_id, status, person_id, org_id, role, role_type, revision, since)
+            SELECT $1, 'r' || m.sourced_id, 'active', m.id, o.id, 'student', 'primary', $2, $2
+            FROM made m, orgs o
+            """,
+            district, change.number, count,
+        )  # fmt: skip
+
+
+async def _cost(rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many of its pages PostgreSQL touches for the statement that makes the answer."""
+    said: list[tuple[str, tuple[Any, ...]]] = []
+    fetchrow = Transaction.fetchrow
+
+    async def heard(self: Transaction, sql: str, *values: Any) -> Any:
+        said.append((sql, values))
+        return await fetchrow(self, sql, *values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "fetchrow", heard)
+        await rest.get(path)
+    ((sql, values),) = [one for one in said if "AS body" in one[0]]
+    async with rest.database.looking(a_caller(), Plans.ONCE) as tx:
+        row = await tx.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *values)
+    plan = json.loads(row)[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+async def test_the_deepest_page_costs_what_the_first_does(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _people(rest, 5_000)
+    first = await _cost(rest, f"{USERS}?limit=100", monkeypatch)
+
+    deep = await _cost(rest, f"{USERS}?limit=100&offset=4000", monkeypatch)
+
+    assert deep <= AT_MOST * first, (first, deep)
+
+
+@pytest.mark.long
+async def test_so_it_does_among_half_a_million_also_after_something_changed(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch, walks: list[str]
+) -> None:
+    await _people(rest, 500_000)
+    first = await _cost(rest, f"{USERS}?limit=100", monkeypatch)
+    walks.clear()
+    async with rest.district.change() as change:
+        await change.end("people", "u0000007")
+
+    deep = await _cost(rest, f"{USERS}?limit=100&offset=400000", monkeypatch)
+
+    assert deep <= AT_MOST * first, (first, deep)
+    assert walks == []
+    assert (await rest.names(f"{USERS}?limit=1&offset=400000")) == ["u0400001"]
+
+
+async def test_what_touches_nobody_of_a_list_leaves_it_as_it_is_known(rest: Rest, walks: list[str]) -> None:
+    await _people(rest, 1_000)
+    await rest.names(f"{USERS}?limit=100")
+    walks.clear()
+    async with rest.district.change() as change:
+        await change.add("categories", "homework", title="Homework")
+        await change.change("people", "u0000500", given_name="Changed")
+        await change.end("roles", "ru0000007")
+
+    answer = await rest.ask(f"{USERS}?limit=2&offset=800")
+
+    assert [one["sourcedId"] for one in answer.json()["users"]] == ["u0000800", "u0000801"]
+    assert answer.headers["x-total-count"] == "1000"
+    assert walks == []
+
+
+async def test_who_joins_and_leaves_is_counted_without_a_walk(rest: Rest, walks: list[str]) -> None:
+    await _people(rest, 1_000)
+    await rest.names(f"{USERS}?limit=100")
+    walks.clear()
+    there = [f"u{number:07}" for number in range(1_000)]
+
+    for step in range(8):
+        async with rest.district.change() as change:
+            for name in there[step * 90 : step * 90 + 6]:
+                await change.end("people", name)
+            await change.add("people", f"t{step}")
+            await change.add("people", f"u0000{step}55a", is_student=True)
+        there = sorted({*there, f"t{step}", f"u0000{step}55a"} - set(there[step * 90 : step * 90 + 6]))
+        for offset in (0, 333, 700, len(there) - 10):
+            answer = await rest.ask(f"{USERS}?limit=10&offset={offset}")
+            assert [one["sourcedId"] for one in answer.json()["users"]] == there[offset : offset + 10]
+            assert answer.headers["x-total-count"] == str(len(there))
+
+    assert walks == []
+
+
+async def test_a_revision_that_was_begun_before_the_list_was_known_is_not_missed(rest: Rest) -> None:
+    """Revisions are numbered when they begin, and seen in the order in which they are committed."""
+    await _people(rest, 300)
+    async with rest.district.change() as slow:
+        async with rest.district.change() as quick:
+            await quick.add("people", "t0")
+        assert (await rest.ask(f"{USERS}?limit=10")).headers["x-total-count"] == "301"
+        await slow.add("people", "t1")
+
+    answer = await rest.ask(f"{USERS}?limit=2")
+
+    assert answer.headers["x-total-count"] == "302"
+    assert [one["sourcedId"] for one in answer.json()["users"]] == ["t0", "t1"]
+
+
+async def test_where_identities_became_others_the_list_is_walked_through_again(rest: Rest, walks: list[str]) -> None:
+    """A person who is called otherwise has left a place in the list that nothing tells of."""
+    await _people(rest, 300)
+    await rest.names(f"{USERS}?limit=10")
+    walks.clear()
+    async with rest.district.change() as change:
+        await change.tx.run(
+            "UPDATE people SET sourced_id = 'a', revision = $1 WHERE sourced_id = 'u0000250'", change.number
+        )
+        await change.tx.run(
+            """
+            INSERT INTO identity_events (district_id, id, revision, kind, type, row_id, subject)
+            SELECT $1, $2, $3, 'reattached', 'user', id, 'tests' FROM people WHERE sourced_id = 'a'
+            """,
+            change.tx.caller.district, uuid4(), change.number,
+        )  # fmt: skip
+
+    assert await rest.names(f"{USERS}?limit=2&offset=250") == ["u0000249", "u0000251"]
+    assert walks == ["users"]
+
+
+async def test_the_list_of_a_class_follows_its_enrollments(rest: Rest, walks: list[str]) -> None:
+    """Another table decides who belongs."""
+    async with rest.district.change() as change:
+        await small_district(change)
+    path = f"{ROSTERING}/classes/north-7a/students?limit=1"
+    assert (await rest.ask(path)).headers["x-total-count"] == "3"
+    async with rest.district.change() as change:
+        await change.end("enrollments", "north-s1-7a")
+
+    assert (await rest.ask(path)).headers["x-total-count"] == "2"
+    assert await rest.names(f"{path}&offset=1") == ["north-s2"]
