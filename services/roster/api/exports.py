@@ -13,7 +13,7 @@ from services.roster.domain.layout import NAMES
 from services.roster.domain.zipping import StreamedZip
 from services.roster.store import exporting, revisions
 from services.roster.store.exporting import Extract, Since
-from shared.auth import Caller
+from shared.auth import Caller, Purpose
 from shared.db import Database, Transaction
 from shared.http import CallerOf
 from shared.streamed import Out, Streamed
@@ -29,6 +29,7 @@ _GRADEBOOK = frozenset(
         "resultLearningObjectiveIds", "resultScoreScales",
     }
 )  # fmt: skip
+_RESULTS = frozenset({"results", "resultLearningObjectiveIds", "resultScoreScales"})
 
 
 @router.get("/exports/roster")
@@ -66,6 +67,8 @@ def files_for(caller: Caller, version: Literal["1.1", "1.2"]) -> Sequence[str]:
         may = may - _DEMOGRAPHICS
     if "assessment:read" not in caller.scopes:
         may = may - _GRADEBOOK
+    if caller.purpose is Purpose.ACCOUNTABILITY:
+        may = may - _RESULTS
     return sorted(may)
 
 

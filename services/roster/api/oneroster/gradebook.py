@@ -1,6 +1,7 @@
 """The operations of the gradebook service: what is read, with the scopes the official description asks for, and writes.
 
-Results of assessments are diagnostic: who comes for accountability gets none.
+Who comes for accountability gets no results, neither of assessments nor of the district's own gradebooks (OneRoster has
+no word for what a result was meant for), and writes nothing.
 """
 
 from services.roster.api.oneroster import writes
@@ -20,13 +21,16 @@ _WITHIN = {
 }
 
 GRADEBOOK: dict[str, Operation] = {
-    **{f"GET {path}": Read(_COLLECTIONS[name], scopes.GRADEBOOK) for path, name in _WITHIN.items()},
+    **{
+        f"GET {path}": Read(_COLLECTIONS[name], scopes.GRADEBOOK, of_results=name.startswith("results"))
+        for path, name in _WITHIN.items()
+    },
     **whole(_COLLECTIONS["assessmentLineItems"], "/assessmentLineItems", scopes.ASSESSMENT),
-    **whole(_COLLECTIONS["assessmentResults"], "/assessmentResults", scopes.ASSESSMENT, diagnostic=True),
+    **whole(_COLLECTIONS["assessmentResults"], "/assessmentResults", scopes.ASSESSMENT, of_results=True),
     **writes.WRITES,
 }
 for _name in ("categories", "scoreScales", "lineItems", "results"):
-    GRADEBOOK |= whole(_COLLECTIONS[_name], f"/{_name}", scopes.GRADEBOOK_CORE)
+    GRADEBOOK |= whole(_COLLECTIONS[_name], f"/{_name}", scopes.GRADEBOOK_CORE, of_results=_name == "results")
 
 _OF_1_1 = frozenset({"categories", "lineItems", "results"})
 

@@ -15,13 +15,13 @@ from shared.auth import Caller
 class Read:
     """A collection, or with `single` one object of it, and the scopes of which one is needed.
 
-    `diagnostic`: nobody gets it for accountability.
+    `of_results`: nobody gets it for accountability.
     """
 
     collection: Collection
     scopes: frozenset[str]
     single: bool = False
-    diagnostic: bool = False
+    of_results: bool = False
 
 
 Answer = Callable[[Request, Caller, Version, tuple[str, ...]], Awaitable[Response]]
@@ -51,10 +51,10 @@ class Found:
 
 
 def whole(
-    collection: Collection, path: str, scopes: frozenset[str], *, diagnostic: bool = False
+    collection: Collection, path: str, scopes: frozenset[str], *, of_results: bool = False
 ) -> dict[str, Operation]:
     """A collection at the top of a service, and each object of it."""
     return {
-        f"GET {path}": Read(collection, scopes, diagnostic=diagnostic),
-        f"GET {path}/{{}}": Read(collection, scopes, single=True, diagnostic=diagnostic),
+        f"GET {path}": Read(collection, scopes, of_results=of_results),
+        f"GET {path}/{{}}": Read(collection, scopes, single=True, of_results=of_results),
     }

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.roster.api.oneroster import answers, operations
-from services.roster.api.oneroster.operation import Found, Read
+from services.roster.api.oneroster.operation import Found, Read, Write
 from services.roster.domain.oneroster import scopes
 from services.roster.domain.oneroster.refusals import Refused, payload, unknown
 from services.roster.domain.oneroster.versions import PREFIX, Version
@@ -58,6 +58,8 @@ async def _answered(request: Request, found: Found | Version) -> ASGIApp:
         return _no_such_method(request, found)
     if scopes.granted(caller.scopes).isdisjoint(operation.scopes):
         raise Refused(403, "forbidden", f"This needs one of the scopes {', '.join(sorted(operation.scopes))}.")
+    if isinstance(operation, Write) or operation.of_results:
+        caller.refuse_accountability()
     if isinstance(operation, Read):
         return await answers.answer(request, caller, found, operation, address(request))
     return await operation.answer(request, caller, found.version, found.sourced_ids)

@@ -2,6 +2,7 @@
 
 import asyncio
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -287,6 +288,12 @@ class TestWhoMay:
 
         assert file in archive.modes("absent")
         assert f"{file}.csv" not in zipfile.ZipFile(BytesIO(archive.content)).namelist()
+
+    async def test_accountability_gets_no_results(self, exports: Exports) -> None:
+        archive = await exports.export(replace(a_caller(), purpose=Purpose.ACCOUNTABILITY))
+
+        assert {"results", "resultLearningObjectiveIds", "resultScoreScales"} <= archive.modes("absent")
+        assert "results.csv" not in zipfile.ZipFile(BytesIO(archive.content)).namelist()
 
     async def test_another_district_sees_nothing_of_this_one(self, exports: Exports) -> None:
         stranger = Caller(OTHER, "key:other", SCOPES, Purpose.INTEGRATION)
