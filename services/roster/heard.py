@@ -1,23 +1,25 @@
 """What others announce, in the roster's words. Invalid: a fact that cannot be."""
 
-from collections.abc import Container, Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Container, Iterable, Sequence
 from itertools import chain
-from math import isfinite
+from math import nan
+from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.roster.domain.assessed import Attempts, Form, Window, levels, packed
+from services.roster.domain.assessed import Attempts, Beliefs, Floats, Form, Window, levels, packed
 from shared.errors import Invalid
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment
 from shared.events_pb.trellis.events.mastery.v1 import mastery_pb2 as mastery
 
-_EPOCH = date(1970, 1, 1)
 _DAY = 86_400_000_000  # microseconds
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+"""Of the years 1 to 9999, counted from 1970."""
+_MANY_VERSIONS = 2**31
 _PURPOSES = {1: "diagnostic", 2: "formative", 3: "summative"}
-_NO_SCORES = bytes(range(251, 256))
-"""What stands in `scores` for an item without one."""
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 def form_in(fact: assessment.Form) -> Form:
@@ -55,64 +57,76 @@ def window_in(fact: assessment.Administration) -> Window:
 
 def attempts_in(facts: Sequence[assessment.Attempt]) -> Attempts:
     """Attempts, of several versions of one the highest."""
+    ids = [fact.attempt for fact in facts]
+    if len(set(ids)) < len(ids):
+        facts = _latest(facts)
+        ids = [fact.attempt for fact in facts]
+    attempts = Attempts(
+        ids=ids,
+        students=[fact.student for fact in facts],
+        of=[(fact.administration, fact.form) for fact in facts],
+        scores=[fact.scores for fact in facts],
+        versions=np.array([fact.version for fact in facts], dtype=np.int64),
+        days=np.array([fact.completed_at for fact in facts], dtype=np.int64) // _DAY,
+        modalities=np.array([fact.modality for fact in facts], dtype=np.int64),
+        abilities=_numbers([fact.ability if fact.HasField("ability") else nan for fact in facts]),
+        standard_errors=_numbers([fact.standard_error if fact.HasField("ability") else nan for fact in facts]),
+        withdrawn=np.array([fact.withdrawn for fact in facts], dtype=np.bool_),
+    )
+    _ids(attempts.ids)
+    _ids(attempts.students)
+    _ids(chain.from_iterable(set(attempts.of)))
+    if not ((attempts.modalities >= 0) & (attempts.modalities <= 3)).all():
+        raise Invalid("An attempt has an unknown modality.")
+    if not (attempts.versions < _MANY_VERSIONS).all():
+        raise Invalid("An attempt has not that many versions.")
+    if not ((attempts.days >= _FIRST_DAY) & (attempts.days <= _LAST_DAY)).all():
+        raise Invalid("A moment is out of reach.")
+    return attempts
+
+
+def _latest(facts: Sequence[assessment.Attempt]) -> list[assessment.Attempt]:
     last: dict[bytes, assessment.Attempt] = {}
     for fact in facts:
         known = last.get(fact.attempt)
         if known is None or known.version < fact.version:
             last[fact.attempt] = fact
-    found, days, ids = Attempts(), _Days(), _Ids()
-    for fact in last.values():
-        if not 0 <= fact.modality <= 3:
-            raise Invalid(f"There is no modality {fact.modality}.")
-        scores, has_ability = fact.scores, fact.HasField("ability")
-        found.sourced_ids.append(str(_id(fact.attempt)))
-        found.withdrawn.append(fact.withdrawn)
-        found.students.append(_id(fact.student))
-        found.pairs.append((ids[fact.administration], ids[fact.form]))
-        found.versions.append(fact.version)
-        found.points.append(sum(scores.translate(None, _NO_SCORES)))
-        found.days.append(days[fact.completed_at // _DAY])
-        found.modalities.append(fact.modality)
-        found.abilities.append(_number(fact.ability) if has_ability else None)
-        found.standard_errors.append(_number(fact.standard_error) if has_ability else None)
-        found.scores.append(scores)
-    return found
+    return list(last.values())
 
 
-class _Ids(dict[bytes, UUID]):
-    """Ids that come again and again."""
-
-    def __missing__(self, raw: bytes) -> UUID:
-        self[raw] = found = _id(raw)
-        return found
-
-
-class _Days(dict[int, date]):
-    """Days since 1970."""
-
-    def __missing__(self, number: int) -> date:
-        try:
-            self[number] = found = _EPOCH + timedelta(days=number)
-        except OverflowError as wrong:
-            raise Invalid("A moment is out of reach.") from wrong
-        return found
+def beliefs_in(facts: Sequence[mastery.Learner]) -> list[list[Beliefs]]:
+    """What is believed of students, one round after the other: in each of them a student comes once."""
+    rounds: list[dict[tuple[bytes, ...], list[mastery.Learner]]] = []
+    turns: dict[bytes, int] = {}
+    for fact in facts:
+        turn = turns.get(fact.student, 0)
+        turns[fact.student] = turn + 1
+        if turn == len(rounds):
+            rounds.append({})
+        rounds[turn].setdefault(tuple(fact.competencies), []).append(fact)
+    return [[_beliefs(said, alike) for said, alike in one.items() if said] for one in rounds]
 
 
-def beliefs_in(facts: Sequence[mastery.Learner]) -> Iterator[tuple[UUID, Sequence[bytes], list[int]]]:
-    """Each student, the competencies that changed, and what is believed of them now, packed."""
+def _beliefs(competencies: tuple[bytes, ...], facts: Sequence[mastery.Learner]) -> Beliefs:
+    """Of facts about the same competencies."""
+    if len(set(competencies)) < len(competencies):
+        raise Invalid("A student's mastery of a competency is told twice.")
     for fact in facts:
         _parallel(fact)
-    probabilities = np.array(list(chain.from_iterable([fact.probabilities for fact in facts])), dtype=np.float64)
-    lowers = np.array(list(chain.from_iterable([fact.lowers for fact in facts])), dtype=np.float64)
-    counts = np.array(list(chain.from_iterable([fact.evidence_counts for fact in facts])), dtype=np.int64)
+    cells = len(facts) * len(competencies)
+    probabilities = _lane((fact.probabilities for fact in facts), np.float64, cells)
+    lowers = _lane((fact.lowers for fact in facts), np.float64, cells)
+    counts = _lane((fact.evidence_counts for fact in facts), np.int64, cells)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise Invalid("A probability lies between 0 and 1.")
-    beliefs = packed(probabilities, levels(probabilities, lowers, counts)).tolist()
-    begin = 0
-    for fact in facts:
-        end = begin + len(fact.competencies)
-        yield _id(fact.student), fact.competencies, beliefs[begin:end]
-        begin = end
+    students = [fact.student for fact in facts]
+    _ids(students)
+    found = packed(probabilities, levels(probabilities, lowers, counts))
+    return Beliefs(competencies, students, found.reshape(len(facts), -1))
+
+
+def _lane(values: Iterable[Iterable[float]], kind: type[_Number], cells: int) -> NDArray[_Number]:
+    return np.fromiter(chain.from_iterable(values), dtype=kind, count=cells)
 
 
 def parted(fact: mastery.Learner, known: Container[bytes]) -> tuple[mastery.Learner, mastery.Learner]:
@@ -144,6 +158,16 @@ def _parallel(fact: mastery.Learner) -> None:
             raise Invalid("The lists of a student's mastery are not parallel.")
 
 
+def uuids(raw: Iterable[bytes]) -> list[UUID]:
+    """Ids."""
+    return [_id(one) for one in raw]
+
+
+def _ids(raw: Iterable[bytes]) -> None:
+    if set(map(len, raw)) - {16}:
+        raise Invalid("An id has 16 bytes.")
+
+
 def _id(raw: bytes) -> UUID:
     if len(raw) != 16:
         raise Invalid("An id has 16 bytes.")
@@ -154,5 +178,7 @@ def _text(said: str) -> str:
     return said.replace("\0", "")
 
 
-def _number(said: float) -> float | None:
-    return said if isfinite(said) else None
+def _numbers(said: list[float]) -> Floats:
+    """NaN for what is no number."""
+    found = np.array(said, dtype=np.float64)
+    return np.where(np.isfinite(found), found, nan)

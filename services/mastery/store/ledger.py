@@ -7,7 +7,7 @@ import numpy as np
 
 from services.mastery.domain.ledger import Sheets
 from services.mastery.store import ids
-from services.mastery.store.copying import cut, numbers, packed, tuples
+from shared.copying import cut, numbers, packed, tuples
 from shared.db import Transaction
 from shared.events import bucket_of
 

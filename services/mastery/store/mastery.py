@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.mastery.domain.standing import Standing
 from services.mastery.domain.study import Believed, Block, Studied
 from services.mastery.store import ids
-from services.mastery.store.copying import cut, packed, tuples
+from shared.copying import cut, packed, tuples
 from shared.db import Transaction
 
 _COLUMNS = """

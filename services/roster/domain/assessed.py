@@ -1,9 +1,7 @@
 """What assessments found out, as others announced it, in columns or as few values as will do."""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import date
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -11,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 LEVELS = ("unknown", "beginning", "developing", "mastered")
 """Mastery's words for a belief; a level's place here is its code."""
@@ -18,6 +18,8 @@ MASTERED_AT = 0.85
 DEVELOPING_AT = 0.50
 SURE_AT = 0.50
 LEAST_EVIDENCE = 3
+HIGHEST_SCORE = 250
+"""Higher bytes say why an item has no score."""
 MASTERY = "mastery"
 """The assessment line item that standings are results of."""
 
@@ -48,30 +50,38 @@ class Window:
     purpose: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Attempts:
-    """Scored attempts in columns, each attempt once; `scores` have a byte for each item, `points` are their sums."""
+    """Scored attempts in columns, each attempt once; ids are their 16 bytes, `scores` have a byte for each item.
 
-    sourced_ids: list[str] = field(default_factory=list)
-    withdrawn: list[bool] = field(default_factory=list)
-    students: list[UUID] = field(default_factory=list)
-    pairs: list[tuple[UUID, UUID]] = field(default_factory=list)
-    """Administration and form."""
-    versions: list[int] = field(default_factory=list)
-    points: list[int] = field(default_factory=list)
-    days: list[date] = field(default_factory=list)
-    modalities: list[int] = field(default_factory=list)
-    abilities: list[float | None] = field(default_factory=list)
-    standard_errors: list[float | None] = field(default_factory=list)
-    scores: list[bytes] = field(default_factory=list)
+    `of` are administrations and forms, `days` count from 1970, `abilities` and `standard_errors` are NaN for none.
+    """
 
-    def only(self, pairs: Container[tuple[UUID, UUID]]) -> "Attempts":
-        """Those of these administrations and forms."""
-        rows = [row for row, pair in enumerate(self.pairs) if pair in pairs]
-        return Attempts(*([column[row] for row in rows] for column in self.columns()))
+    ids: list[bytes]
+    students: list[bytes]
+    of: list[tuple[bytes, bytes]]
+    scores: list[bytes]
+    versions: Ints
+    days: Ints
+    modalities: Ints
+    abilities: Floats
+    standard_errors: Floats
+    withdrawn: Flags
 
-    def columns(self) -> tuple[list[Any], ...]:
-        return tuple(getattr(self, one.name) for one in fields(self))
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """What is believed of students of whom the same competencies are known: a row of `packed` beliefs for each."""
+
+    competencies: Sequence[bytes]
+    students: list[bytes]
+    packed: Ints
+
+
+def points(scores: Bytes) -> Ints:
+    """The sums of rows of scores; what is above `HIGHEST_SCORE` says why there is none."""
+    found: Ints = np.where(scores <= HIGHEST_SCORE, scores, 0).sum(axis=1, dtype=np.int64)
+    return found
 
 
 def levels(probabilities: Floats, lowers: Floats, counts: Ints) -> Ints:

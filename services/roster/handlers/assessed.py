@@ -1,9 +1,8 @@
 """What assessment and mastery found out is told as OneRoster's assessment results: four beats each, batches in."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from uuid import UUID
-
-import orjson
 
 from services.roster import heard
 from services.roster.domain.assessed import Attempts
@@ -38,49 +37,48 @@ async def administration_planned(tx: Transaction, facts: list[assessment.Adminis
 async def attempts_scored(tx: Transaction, facts: list[assessment.Attempt]) -> None:
     """An attempt is a result of the form as it was given; a withdrawn one is none any more."""
     attempts = heard.attempts_in(facts)
-    items = {pair: store.item_of(*pair) for pair in set(attempts.pairs)}
+    items = {of: store.item_of(*_uuids(of)) for of in dict.fromkeys(attempts.of)}
     known = await store.known_items(tx, items.values())
     number = await revisions.begin(tx)
     if len(known) < len(items):
-        new = [pair for pair, item in items.items() if item not in known]
-        missing = await _missing(tx, new)
-        for fact in facts:
-            pair = UUID(bytes=fact.administration), UUID(bytes=fact.form)
-            if pair in missing:
-                tx.wait(assessment.AttemptsScored, fact, _needs(missing[pair]))
-        items = {pair: item for pair, item in items.items() if pair not in missing}
-        attempts = attempts.only(items)
-        await store.give(tx, number, {items[pair]: pair for pair in new if pair in items})
+        new = {of: _uuids(of) for of, item in items.items() if item not in known}
+        missing = await _missing(tx, list(new.values()))
+        late = {of: missing[pair] for of, pair in new.items() if pair in missing}
+        if late:
+            for fact in facts:
+                if (fact.administration, fact.form) in late:
+                    tx.wait(assessment.AttemptsScored, fact, _needs(late[fact.administration, fact.form]))
+            facts = [fact for fact in facts if (fact.administration, fact.form) not in late]
+            if not facts:
+                return
+            attempts = heard.attempts_in(facts)
+        await store.give(tx, number, {items[of]: pair for of, pair in new.items() if of not in late})
         known = await store.known_items(tx, items.values())
-    if not attempts.sourced_ids:
-        return
-    of = [items[pair] for pair in attempts.pairs]
-    _whole(attempts, of, known)
-    await store.save_attempts(tx, number, attempts, of)
+    _whole(attempts, items, known)
+    await store.save_attempts(tx, number, attempts, items)
     await revisions.stamp(tx, number)
 
 
 async def mastery_changed(tx: Transaction, facts: list[mastery.Learner]) -> None:
     """What is believed of a student replaces what was believed before, competency by competency."""
-    numbers = await _numbers(tx, facts)
-    whole = []
-    for fact in facts:
-        if not numbers.keys() >= set(fact.competencies):
-            later, fact = heard.parted(fact, numbers)
-            tx.wait(mastery.MasteryChanged, later, _competency(UUID(bytes=later.competencies[0])))
-        whole.append(fact)
-    students: dict[UUID, dict[str, int]] = {}
-    for student, competencies, beliefs in heard.beliefs_in(whole):
-        if competencies:
-            said = dict(zip(map(numbers.__getitem__, competencies), beliefs, strict=True))
-            students.setdefault(student, {}).update(said)
-    if not students:
+    rounds = heard.beliefs_in(facts)
+    numbers = await _numbers(tx, {one for beliefs in chain(*rounds) for one in beliefs.competencies})
+    if any(one not in numbers for beliefs in chain(*rounds) for one in beliefs.competencies):
+        rounds = heard.beliefs_in([_known_part(tx, fact, numbers) for fact in facts])
+    if not any(rounds):
         return
     number = await revisions.begin(tx)
-    await store.save_standings(
-        tx, number, list(students), [orjson.dumps(beliefs).decode() for beliefs in students.values()]
-    )
+    await store.save_standings(tx, number, rounds, numbers)
     await revisions.stamp(tx, number)
+
+
+def _known_part(tx: Transaction, fact: mastery.Learner, numbers: Mapping[bytes, int]) -> mastery.Learner:
+    """What a fact says about competencies that were heard of; the rest of it waits."""
+    if all(one in numbers for one in fact.competencies):
+        return fact
+    later, now = heard.parted(fact, numbers)
+    tx.wait(mastery.MasteryChanged, later, _competency(UUID(bytes=later.competencies[0])))
+    return now
 
 
 async def _missing(tx: Transaction, given: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
@@ -93,20 +91,25 @@ async def _missing(tx: Transaction, given: Sequence[tuple[UUID, UUID]]) -> dict[
     return {pair: next(one for one in pair if one not in here) for pair in given if not here.issuperset(pair)}
 
 
-async def _numbers(tx: Transaction, facts: Sequence[mastery.Learner]) -> dict[bytes, str]:
-    """The numbers of the competencies in these facts that are known, as they are written in a standing."""
-    wanted = {UUID(bytes=one) for one in {one for fact in facts for one in fact.competencies}}
+async def _numbers(tx: Transaction, competencies: set[bytes]) -> dict[bytes, int]:
+    """The numbers of those of these competencies that are known."""
+    wanted = heard.uuids(competencies)
     numbers = await store.numbers_of(tx, wanted)
     if len(numbers) < len(wanted):
         await store.hold_arrivals(tx)
         numbers = await store.numbers_of(tx, wanted)
-    return {id_.bytes: str(number) for id_, number in numbers.items()}
+    return {id_.bytes: number for id_, number in numbers.items()}
 
 
-def _whole(attempts: Attempts, items: Sequence[str], known: Mapping[str, int]) -> None:
-    for name, scores, item in zip(attempts.sourced_ids, attempts.scores, items, strict=True):
-        if len(scores) != known[item]:
-            raise Invalid(f"Attempt {name} has {len(scores)} scores; the form has {known[item]} items.")
+def _whole(attempts: Attempts, items: Mapping[tuple[bytes, bytes], str], known: Mapping[str, int]) -> None:
+    widths = {of: known[item] for of, item in items.items() if item in known}
+    for of, scores in zip(attempts.of, attempts.scores, strict=True):
+        if len(scores) != widths[of]:
+            raise Invalid(f"An attempt has {len(scores)} scores; the form has {widths[of]} items.")
+
+
+def _uuids(of: tuple[bytes, bytes]) -> tuple[UUID, UUID]:
+    return UUID(bytes=of[0]), UUID(bytes=of[1])
 
 
 def _needs(of: UUID) -> str:

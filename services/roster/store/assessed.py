@@ -1,15 +1,19 @@
 """What assessments found out: our own copies of what is needed to tell it as OneRoster does."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import UUID, uuid5
 
+import numpy as np
 import orjson
 
-from services.roster.domain.assessed import MASTERY, Attempts, Form, Window
+from services.roster.domain.assessed import MASTERY, Attempts, Beliefs, Form, Window, points
+from shared.copying import arrays, packed, tuples
 from shared.db import Transaction
 
 _ARRIVALS = 0x61737364
 """Names the advisory lock; "assd"."""
+_SINCE_2000 = 10_957
+"""Days before the first that PostgreSQL counts."""
 
 
 def item_of(administration: UUID, form: UUID) -> str:
@@ -129,21 +133,30 @@ async def give(tx: Transaction, number: int, given: Mapping[str, tuple[UUID, UUI
     )  # fmt: skip
 
 
-async def save_attempts(tx: Transaction, number: int, attempts: Attempts, items: Sequence[str]) -> int:
+_SCORED = """
+    attempt uuid, person_id uuid, given integer, version integer, score double precision, score_date date,
+    modality smallint, ability double precision, standard_error double precision, gone boolean, scores bytea
+"""
+_NAMES = [column.split()[0] for column in _SCORED.split(",")]
+
+
+async def save_attempts(
+    tx: Transaction, number: int, attempts: Attempts, items: Mapping[tuple[bytes, bytes], str]
+) -> int:
     """Keep these attempts, each with the form as given that it is of; how many are news."""
+    places = {of: place for place, of in enumerate(items)}
+    await tx.temp("s_scored", _SCORED)
+    await tx.copy_binary("s_scored", _NAMES, _tuples(attempts, [places[of] for of in attempts.of]))
     return await tx.changed(
         """
         INSERT INTO scored_attempts AS t
             (district_id, sourced_id, status, ended_on, revision, since, until, person_id, item, form_id, version,
              score, score_date, modality, ability, standard_error, scores)
-        SELECT $1, i.sourced_id, CASE WHEN i.gone THEN 'tobedeleted' ELSE 'active' END,
+        SELECT $1, i.attempt, CASE WHEN i.gone THEN 'tobedeleted' ELSE 'active' END,
                CASE WHEN i.gone THEN current_date END, $2, $2, CASE WHEN i.gone THEN $2::bigint END, i.person_id,
-               i.item, i.form_id, i.version, i.score, i.score_date, i.modality, i.ability, i.standard_error, i.scores
-        FROM unnest($3::text[], $4::boolean[], $5::uuid[], $6::text[], $7::uuid[], $8::integer[],
-                    $9::double precision[], $10::date[], $11::smallint[], $12::double precision[],
-                    $13::double precision[], $14::bytea[])
-             AS i (sourced_id, gone, person_id, item, form_id, version, score, score_date, modality, ability,
-                   standard_error, scores)
+               ($3::text[])[i.given + 1], ($4::uuid[])[i.given + 1], i.version, i.score, i.score_date, i.modality,
+               NULLIF(i.ability, 'NaN'), NULLIF(i.standard_error, 'NaN'), i.scores
+        FROM s_scored i ORDER BY i.attempt
         ON CONFLICT (district_id, sourced_id) DO UPDATE SET
             status = excluded.status, revision = excluded.revision,
             ended_on = CASE WHEN excluded.status = 'active' THEN NULL ELSE COALESCE(t.ended_on, excluded.ended_on) END,
@@ -155,24 +168,42 @@ async def save_attempts(tx: Transaction, number: int, attempts: Attempts, items:
             scores = excluded.scores
         WHERE t.version < excluded.version
         """,
-        tx.caller.district, number, attempts.sourced_ids, attempts.withdrawn, attempts.students, items,
-        [form for _, form in attempts.pairs], attempts.versions, attempts.points, attempts.days, attempts.modalities,
-        attempts.abilities, attempts.standard_errors, attempts.scores,
+        tx.caller.district, number, list(items.values()), [UUID(bytes=form) for _, form in items],
     )  # fmt: skip
 
 
-async def save_standings(tx: Transaction, number: int, students: Sequence[UUID], beliefs: Sequence[str]) -> None:
-    """Add what changed (as JSON) to what is believed of these students."""
-    await tx.run(
-        """
-        INSERT INTO standings AS t (district_id, sourced_id, status, revision, since, person_id, score_date, beliefs)
-        SELECT $1, $5 || '-' || i.person_id, 'active', $2, $2, i.person_id, current_date, i.beliefs::jsonb
-        FROM unnest($3::uuid[], $4::text[]) AS i (person_id, beliefs)
-        ON CONFLICT (district_id, sourced_id) DO UPDATE SET
-            revision = excluded.revision, score_date = excluded.score_date, beliefs = t.beliefs || excluded.beliefs
-        """,
-        tx.caller.district, number, students, beliefs, MASTERY,
-    )  # fmt: skip
+def _tuples(attempts: Attempts, given: Sequence[int]) -> Iterator[bytes]:
+    """A row for each attempt; those with as many items are written at once."""
+    sizes = np.array([len(scores) for scores in attempts.scores])
+    place = np.array(given, dtype=np.int32)
+    for size in np.unique(sizes).tolist():
+        rows = np.flatnonzero(sizes == size)
+        scores = np.frombuffer(b"".join([attempts.scores[row] for row in rows]), dtype=np.uint8).reshape(len(rows), -1)
+        yield tuples(
+            packed([attempts.ids[row] for row in rows]),
+            packed([attempts.students[row] for row in rows]),
+            place[rows],
+            attempts.versions[rows].astype(np.int32),
+            points(scores).astype(np.float64),
+            (attempts.days[rows] - _SINCE_2000).astype(np.int32),
+            attempts.modalities[rows].astype(np.int16),
+            attempts.abilities[rows],
+            attempts.standard_errors[rows],
+            attempts.withdrawn[rows],
+            scores,
+        )
+
+
+async def save_standings(
+    tx: Transaction, number: int, rounds: Sequence[Sequence[Beliefs]], numbers: Mapping[bytes, int]
+) -> None:
+    """Add these to what is believed of students; `numbers` are the competencies'."""
+    for beliefs in rounds:
+        await tx.temp("s_beliefs", "person_id uuid, competencies integer[], beliefs integer[]")
+        await tx.copy_binary(
+            "s_beliefs", ("person_id", "competencies", "beliefs"), [_beliefs(one, numbers) for one in beliefs]
+        )
+        await tx.run(_STAND, tx.caller.district, number, MASTERY)
     await tx.run(
         """
         INSERT INTO assessed_items
@@ -183,6 +214,31 @@ async def save_standings(tx: Transaction, number: int, students: Sequence[UUID],
         """,
         tx.caller.district, number, MASTERY,
     )  # fmt: skip
+
+
+_STAND = """
+    INSERT INTO standings AS t
+        (district_id, sourced_id, status, revision, since, person_id, score_date, competencies, beliefs)
+    SELECT $1, $3 || '-' || i.person_id, 'active', $2, $2, i.person_id, current_date, i.competencies, i.beliefs
+    FROM s_beliefs i ORDER BY i.person_id
+    ON CONFLICT (district_id, sourced_id) DO UPDATE SET
+        revision = excluded.revision, score_date = excluded.score_date,
+        competencies = CASE WHEN t.competencies = excluded.competencies THEN t.competencies ELSE excluded.competencies
+            || ARRAY(SELECT o.n FROM unnest(t.competencies) AS o (n) WHERE o.n <> ALL (excluded.competencies)) END,
+        beliefs = CASE WHEN t.competencies = excluded.competencies THEN excluded.beliefs ELSE excluded.beliefs
+            || ARRAY(SELECT o.b FROM unnest(t.competencies, t.beliefs) AS o (n, b)
+                     WHERE o.n <> ALL (excluded.competencies)) END
+"""
+
+
+def _beliefs(said: Beliefs, numbers: Mapping[bytes, int]) -> bytes:
+    """A row for each student."""
+    own = np.array([numbers[one] for one in said.competencies], dtype=np.int32)
+    return tuples(
+        packed(said.students),
+        arrays(np.broadcast_to(own, said.packed.shape)),
+        arrays(said.packed.astype(np.int32)),
+    )
 
 
 async def is_ours(tx: Transaction, table: str, name: str) -> bool:

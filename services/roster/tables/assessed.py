@@ -82,11 +82,12 @@ class ScoredAttempt(_Derived, table=True):
 
 
 class Standing(_Derived, table=True):
-    """All that is believed of a student: {number of the competency: belief}; millionths, and last the level's code."""
+    """All that is believed of a student: competencies by number; of each the millionths, last the level's code."""
 
     __tablename__ = "standings"
     __table_args__ = (Index("standings_by_revision", "district_id", "revision"),)
 
     person_id: UUID
     score_date: date
-    beliefs: dict[str, Any] = Field(sa_type=JSONB, nullable=False)
+    competencies: list[int] = Field(sa_type=ARRAY(Integer))
+    beliefs: list[int] = Field(sa_type=ARRAY(Integer))

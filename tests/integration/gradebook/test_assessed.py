@@ -232,6 +232,41 @@ async def test_what_is_made_of_facts_is_nobodys_to_write(listening: Listening) -
     assert len(await listening.results()) == 1
 
 
+async def test_nothing_is_added_to_an_assessment_line_item_that_is_made_of_facts(listening: Listening) -> None:
+    administration = str(an_id("administration", "fall"))
+    written = {"assessmentLineItem": {"sourcedId": administration}, "student": {"sourcedId": "ada"},
+               "scoreStatus": "submitted", "scoreDate": "2026-09-08"}  # fmt: skip
+
+    status, said = await listening.gradebook.put("assessmentResults/mine", written)
+
+    assert status == 422
+    assert said == (
+        f"assessmentResult.assessmentLineItem.sourcedId is {administration}: this assessmentLineItem is made of what "
+        "the platform itself found out; nothing is added to it."
+    )
+
+
+async def test_what_is_believed_of_other_competencies_stays_when_facts_come_together(listening: Listening) -> None:
+    await listening.hears(
+        mastery.MasteryChanged,
+        a_learner(add=(0.9, 4)), a_learner("ben", sub=(0.3, 4)), a_learner(sub=(0.2, 1)), a_learner(add=(0.7, 5)),
+    )  # fmt: skip
+
+    ada = (await listening.results())[f"mastery-{an_id('user', 'ada')}"]
+    [objectives] = ada["learningObjectiveSet"]
+    assert [one["score"] for one in objectives["learningObjectiveResults"]] == [0.7, 0.2]
+
+
+async def test_an_attempt_without_an_ability_tells_none(listening: Listening) -> None:
+    attempt = an_attempt()
+    attempt.ClearField("ability")
+    attempt.ClearField("standard_error")
+
+    await listening.hears(assessment.AttemptsScored, attempt)
+
+    assert (await listening.results())[str(ATTEMPT)]["metadata"] == {"trellis.modality": "paper"}
+
+
 async def test_schools_and_districts_see_their_own_students_results(listening: Listening) -> None:
     await listening.hears(assessment.AttemptsScored, an_attempt())
     await listening.hears(mastery.MasteryChanged, a_learner("sol", add=(0.9, 4)))

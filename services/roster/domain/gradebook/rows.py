@@ -21,6 +21,8 @@ class Known(Protocol):
     def is_active(self) -> bool: ...
     @property
     def within(self) -> UUID | None: ...
+    @property
+    def is_derived(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ def _row(shape: Shape, record: Record, known: Mapping[tuple[Target, str], Known]
         target = known.get((reference.target, pointer.sourced_id))
         if target is None:
             problems.append(Problem(pointer.place, f"is {pointer.sourced_id}: there is no such {reference.target}"))
+            continue
+        if target.is_derived:
+            rule = f"this {reference.target} is made of what the platform itself found out; nothing is added to it"
+            problems.append(Problem(pointer.place, f"is {pointer.sourced_id}: {rule}"))
             continue
         if reference.target in _IN_GRADEBOOK and record.status == "active" and not target.is_active:
             problems.append(Problem(pointer.place, f"is {pointer.sourced_id}: this {reference.target} is deleted"))

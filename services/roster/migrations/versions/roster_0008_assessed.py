@@ -65,7 +65,8 @@ TABLES = {
     "standings": f"""{RECORD},
         person_id uuid NOT NULL,
         score_date date NOT NULL,
-        beliefs jsonb NOT NULL
+        competencies integer[] NOT NULL,
+        beliefs integer[] NOT NULL
     """,
 }
 OF_STUDENTS = ("scored_attempts", "standings")
@@ -85,7 +86,7 @@ RESULTS = f"""
     CREATE VIEW every_assessment_result WITH (security_invoker = true) AS
     SELECT {COMMON}, metadata, assessment_line_item, person_id, score_scale, score_percentile, score, text_score,
            score_date, score_status, comment, in_progress, incomplete, late, missing,
-           NULL::uuid AS form_id, NULL::bytea AS scores, NULL::jsonb AS beliefs
+           NULL::uuid AS form_id, NULL::bytea AS scores, NULL::integer[] AS competencies, NULL::integer[] AS beliefs
     FROM assessment_results
     UNION ALL
     SELECT {COMMON},
@@ -94,12 +95,12 @@ RESULTS = f"""
                'trellis.modality', (ARRAY['in person', 'remote', 'paper'])[modality])),
            item, person_id, NULL::text, NULL::double precision, score, NULL::text,
            score_date, 'fully graded', NULL::text, NULL::boolean, NULL::boolean, NULL::boolean, NULL::boolean,
-           form_id, scores, NULL::jsonb
+           form_id, scores, NULL::integer[], NULL::integer[]
     FROM scored_attempts
     UNION ALL
     SELECT {COMMON}, '{{}}'::jsonb, 'mastery', person_id, NULL::text, NULL::double precision, NULL::double precision,
            NULL::text, score_date, 'fully graded', NULL::text, NULL::boolean, NULL::boolean, NULL::boolean,
-           NULL::boolean, NULL::uuid, NULL::bytea, beliefs
+           NULL::boolean, NULL::uuid, NULL::bytea, competencies, beliefs
     FROM standings
 """
 

@@ -12,11 +12,15 @@ from shared.db import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record that is pointed at. `id` is ours, where it has one; `within`: a class's school, a line item's class."""
+    """A record that is pointed at. `id` is ours, where it has one; `within`: a class's school, a line item's class.
+
+    `is_derived`: it is made of facts, and nobody writes it or anything of it.
+    """
 
     id: UUID | None
     is_active: bool
     within: UUID | None
+    is_derived: bool
 
 
 _SOURCES = {
@@ -30,6 +34,7 @@ _SOURCES = {
     Target.LINE_ITEM: "SELECT NULL::uuid AS id, class_id AS within FROM line_items",
     Target.ASSESSMENT_LINE_ITEM: "SELECT NULL::uuid AS id, NULL::uuid AS within FROM assessment_line_items",
 }
+_DERIVED = {Target.ASSESSMENT_LINE_ITEM: "assessed_items"}
 _ALSO = {Target.STUDENT: " AND is_student"}
 
 
@@ -42,14 +47,20 @@ async def find(tx: Transaction, wanted: Mapping[Target, Set[str]]) -> dict[tuple
     for number, target in enumerate(targets):
         columns, table = _SOURCES[target].removeprefix("SELECT ").rsplit(" FROM ", 1)
         looked.append(
-            f"SELECT '{target}' AS target, sourced_id, status = 'active' AS is_active, {columns} FROM {table} "
-            f"WHERE district_id = $1 AND sourced_id = ANY (${number + 2}::text[]){_ALSO.get(target, '')}"
+            f"SELECT '{target}' AS target, sourced_id, status = 'active' AS is_active, {columns}, false AS is_derived "
+            f"FROM {table} WHERE district_id = $1 AND sourced_id = ANY (${number + 2}::text[]){_ALSO.get(target, '')}"
         )
+        if target in _DERIVED:
+            looked.append(
+                f"SELECT '{target}', sourced_id, status = 'active', NULL::uuid, NULL::uuid, true "
+                f"FROM {_DERIVED[target]} WHERE district_id = $1 AND sourced_id = ANY (${number + 2}::text[])"
+            )
     rows = await tx.fetch(
         " UNION ALL ".join(looked), tx.caller.district, *(sorted(wanted[target]) for target in targets)
     )
     return {
-        (Target(row["target"]), row["sourced_id"]): Found(row["id"], row["is_active"], row["within"]) for row in rows
+        (Target(row["target"]), row["sourced_id"]): Found(row["id"], row["is_active"], row["within"], row["is_derived"])
+        for row in rows
     }
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ID = 16
+_INTEGER = 23
+"""PostgreSQL's number of the type integer."""
 
 
 def tuples(*columns: NDArray[np.generic]) -> bytes:
@@ -27,6 +29,20 @@ def tuples(*columns: NDArray[np.generic]) -> bytes:
         rows[f"length {number}"] = rows.dtype[f"column {number}"].itemsize
         rows[f"column {number}"] = column
     return rows.tobytes()
+
+
+def arrays(rows: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """A column of type integer[], of which all arrays are equally long.
+
+    An array is its dimensions, whether there are NULLs, its elements' type, and its length and first index, then each
+    element's length and bytes. (PostgreSQL 18 sources, array_send.)
+    """
+    count, length = rows.shape
+    found = np.empty((count, 5 + 2 * length), dtype=">i4")
+    found[:, :5] = 1, 0, _INTEGER, length, 1
+    found[:, 5::2] = 4
+    found[:, 6::2] = rows
+    return found.view(np.uint8)
 
 
 def packed(ids: Iterable[bytes]) -> NDArray[np.uint8]:
