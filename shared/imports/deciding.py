@@ -12,6 +12,7 @@ import asyncpg
 from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.errors import Conflict
+from shared.imports.findings import Finding
 from shared.imports.importers import DRY_RUN
 from shared.imports.reports import NoSuchImport
 
@@ -41,16 +42,29 @@ async def keep(tx: Transaction, import_id: UUID, kind: str) -> None:
         """,
         import_id, tx.caller.district, kind, KEPT,
     )  # fmt: skip
-    await tx.run("UPDATE imports SET kept_until = $2 WHERE id = $1", import_id, until)
+    await tx.run(
+        "UPDATE imports SET kept_until = $2, approved_by = NULL, approved_at = NULL WHERE id = $1", import_id, until
+    )
 
 
 async def approve(tx: Transaction, import_id: UUID) -> None:
-    """A held import goes back into the queue; what held it does not hold it again."""
+    """A held import goes back into the queue; what held it does not hold it again, but what is new by then does."""
     row = await _locked(tx, import_id)
     if row["state"] != "held":
         raise NotHeld(f"Only a held import can be approved; this one is {row['state']}.")
     await tx.run("UPDATE imports SET approved_by = $2, approved_at = now() WHERE id = $1", import_id, tx.caller.subject)
     await _again(tx, row, "staged")
+
+
+async def seen(tx: Transaction, import_id: UUID) -> list[Finding]:
+    """Why an import was held: what the person who approved it had before him."""
+    rows = await tx.fetch(
+        """
+        SELECT file, line, "column", value, rule, remedy FROM import_findings WHERE import_id = $1 AND held
+        """,
+        import_id,
+    )
+    return [Finding(**row) for row in rows]
 
 
 async def apply(tx: Transaction, import_id: UUID) -> None:

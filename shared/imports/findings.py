@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 MOST_KEPT = 10_000
 """Of each sort; how many there were is counted without bound."""
@@ -20,6 +20,8 @@ class Sort(StrEnum):
 
 class Finding(BaseModel):
     """Something in a file that broke a rule: a problem, a repair that was made, a reason to hold the file."""
+
+    model_config = ConfigDict(frozen=True)
 
     file: str
     line: int | None
@@ -42,11 +44,15 @@ class Notes:
         """Keep this one, while there is room for its sort."""
         if self._room[sort]:
             self._room[sort] -= 1
-            found = Finding(
-                file=_writable(file), line=line, column=None if column is None else _writable(column),
-                value=None if value is None else _writable(value[:_LONGEST_VALUE]), rule=rule, remedy=_writable(remedy),
-            )  # fmt: skip
-            self.kept.append((sort, found))
+            self.kept.append((sort, as_kept(file, line, column, value, rule, remedy)))
+
+
+def as_kept(file: str, line: int | None, column: str | None, value: str | None, rule: str, remedy: str) -> Finding:
+    """A finding as it is kept with the report: no longer than is told, and nothing PostgreSQL cannot write."""
+    return Finding(
+        file=_writable(file), line=line, column=None if column is None else _writable(column),
+        value=None if value is None else _writable(value[:_LONGEST_VALUE]), rule=rule, remedy=_writable(remedy),
+    )  # fmt: skip
 
 
 def _writable(text: str) -> str:

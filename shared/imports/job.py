@@ -16,7 +16,7 @@ import psutil
 
 from shared.auth import Caller
 from shared.db import Database, Transaction
-from shared.imports.findings import Finding, Notes, Sort
+from shared.imports.findings import Finding, Notes, Sort, as_kept
 
 _SPOOL = "trellis-import-"
 
@@ -43,7 +43,8 @@ class Counts:
 class Job:
     """One import at work: its bytes (`size` of them), its findings, its counts.
 
-    `options`: what the sender asked for besides keep_good. `approved`: a person has seen why it was held, and wants it.
+    `options`: what the sender asked for besides keep_good. `approved`: a person has seen why it was held, and wants it;
+    `seen` are those reasons. What would hold it besides was not seen, and holds it again.
     `summary`: kept with the report as JSON.
     """
 
@@ -55,6 +56,7 @@ class Job:
     size: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
     approved: bool = False
+    seen: frozenset[Finding] = frozenset()
     counts: Counts = field(default_factory=Counts)
     summary: dict[str, Any] = field(default_factory=dict)
     problems: int = 0
@@ -64,6 +66,7 @@ class Job:
     total: int | None = None
     state: str = "validating"
     _notes: Notes = field(default_factory=Notes)
+    _passed: list[Finding] = field(default_factory=list)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -119,9 +122,18 @@ class Job:
         self, *, file: str, line: int | None = None, column: str | None = None, value: str | None = None,
         rule: str, remedy: str, count: int = 1,
     ) -> None:  # fmt: skip
-        """The file may be as it should be, or an accident: a person is asked, and the remedy says what."""
-        self.holds += count
-        self._notes.add(Sort.HOLD, file, line, column, value, rule, remedy)
+        """The file may be as it should be, or an accident: a person is asked, and the remedy says what.
+
+        What a person has seen in these very words, and approved, does not ask again by itself.
+        """
+        found = as_kept(file=file, line=line, column=column, value=value, rule=rule, remedy=remedy)
+        if found in self.seen and not self.holds:
+            self._passed.append(found)
+            return
+        for one in (*self._passed, found):
+            self._notes.add(Sort.HOLD, one.file, one.line, one.column, one.value, one.rule, one.remedy)
+        self.holds += len(self._passed) + count
+        self._passed = []
 
     def refuse_whole(self) -> None:
         """The file as a whole cannot be understood or trusted: not even `keep_good` merges anything of it."""
@@ -137,7 +149,7 @@ class Job:
 
     def begin_again(self) -> None:
         """Forget what an earlier attempt counted and found."""
-        self.counts, self._notes, self.summary = Counts(), Notes(), {}
+        self.counts, self._notes, self.summary, self._passed = Counts(), Notes(), {}, []
         self.problems = self.repairs = self.holds = 0
         self.state = "validating"
 

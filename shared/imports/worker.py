@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -17,6 +17,7 @@ from shared.compute import ProcessDied
 from shared.db import Database, Transaction
 from shared.errors import Unavailable
 from shared.imports import deciding, uploads
+from shared.imports.findings import Finding
 from shared.imports.importers import Importer, Undoes, Verdict, WholeImporter
 from shared.imports.job import Counts, Job
 from shared.inbox import is_transient
@@ -145,7 +146,8 @@ class Worker:
             if row is None or row["state"] not in _UNFINISHED:
                 await tx.run("DELETE FROM stage.queue WHERE import_id = $1", import_id)
                 return
-        job = self._job(row, caller)
+            seen = [] if row["approved_at"] is None else await deciding.seen(tx, import_id)
+        job = self._job(row, caller, seen)
         importer = self._importers[job.kind]
         with telemetry.span(f"import {job.kind}", parent=row["traceparent"]):
             if isinstance(importer, WholeImporter):
@@ -158,10 +160,11 @@ class Worker:
                 cursor = 0
             await self._merge(job, importer, cursor)
 
-    def _job(self, row: asyncpg.Record, caller: Caller) -> Job:
+    def _job(self, row: asyncpg.Record, caller: Caller, seen: Sequence[Finding]) -> Job:
         return Job(
             id=row["id"], kind=row["kind"], caller=caller, keep_good=row["keep_good"], database=self._database,
             size=row["bytes"], options=row["options"], approved=row["approved_at"] is not None,
+            seen=frozenset(seen),
             counts=Counts(row["added"], row["changed"], row["unchanged"], row["refused"]),
             summary=row["summary"], problems=row["problems"], repairs=row["repairs"], holds=row["holds"],
             done=row["done"], total=row["total"], state=row["state"],

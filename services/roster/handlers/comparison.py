@@ -101,6 +101,9 @@ class Comparison:
     async def _compare(self, file: File) -> Changes:
         tx, name = self._tx, file.name
         found = await comparing.compare(tx, name, file.mode, self._came)
+        teller = "users" if self._came[name].derived else name
+        if found and file.mode == "bulk" and self._has_nameless(teller):
+            await comparing.keep_all(tx, name)  # any of them may be the one that a row without a name means
         if self._came[name].derived and file.mode == "delta":
             found += await comparing.end_former_roles(tx)
         if not found:
@@ -117,7 +120,14 @@ class Comparison:
             await referring.forget_refused(tx, name)
             if name in TYPES:
                 await naming.forget_refused(tx, name)
+        if name in ("roles", "enrollments") and self._came[teller].refused:
+            await comparing.keep_those_of(tx, name, teller)
         return await comparing.changes(tx, name)
+
+    def _has_nameless(self, file: str) -> bool:
+        """Whether there are rows of which nobody knows whom they mean; what is known by a person's name counts too."""
+        files = ("users", file) if RECORDS[file].key == "person_id" else (file,)
+        return any(self._came[one].nameless for one in files if one in self._came)
 
     def _refuse(self, file: str, rows: int) -> None:
         self._came[file] = replace(self._came[file], refused=self._came[file].refused + rows)

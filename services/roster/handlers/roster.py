@@ -72,7 +72,7 @@ def _verdict(job: Job) -> Verdict | None:
         return Verdict.REFUSED
     if job.is_on(DRY_RUN):
         return Verdict.REPORTED
-    return Verdict.HELD if job.holds and not job.approved else None
+    return Verdict.HELD if job.holds else None
 
 
 async def _compared(job: Job, tx: Transaction, archive: Archive, findings: Findings) -> Compared | None:
@@ -97,8 +97,7 @@ async def _guard(job: Job, tx: Transaction, compared: Compared, findings: Findin
     """A person is asked before so many leave, or so much is missing, that it may be an accident."""
     await comparing.list_vanished(tx)
     guard.remember(job, compared.came)
-    if not job.approved:
-        await guard.check(tx, job, compared.came)
+    await guard.check(tx, job, compared.came)
     for file, one in compared.came.items():
         if one.rows or one.derived or one.mode == "delta":
             continue
@@ -109,6 +108,6 @@ async def _guard(job: Job, tx: Transaction, compared: Compared, findings: Findin
         elif job.is_on("strict"):
             remedy = "Send the rows, or leave the file out and say absent."
             findings.add(Finding(f"{file}.csv", 1, None, None, "no-rows", remedy))
-        elif not job.approved:
+        else:
             remedy = f"This file has a header and no rows: {leaving} records would end. Was that meant?"
             job.hold(file=f"{file}.csv", line=1, rule="no-rows", remedy=remedy)

@@ -173,6 +173,26 @@ async def forget_older(tx: Transaction, file: File, findings: Findings) -> None:
     )  # fmt: skip
 
 
+async def keep_all(tx: Transaction, file: str) -> None:
+    """Nothing of a file vanishes."""
+    await tx.run(f"DELETE FROM d_{STAGES[file]} WHERE change = 'vanished'")
+
+
+async def keep_those_of(tx: Transaction, file: str, teller: str) -> None:
+    """What people have does not vanish where a row of theirs, in the file that tells of it, is refused.
+
+    The row may have said just that, under another name: what is known stays until it can be read.
+    """
+    who = "sourced_id" if teller == "users" else "user_sourced_id"
+    await tx.run(
+        f"""
+        DELETE FROM d_{STAGES[file]} d
+        USING s_{STAGES[teller]} s JOIN n_{STAGES["users"]} n ON n.sourced_id = s.{who}
+        WHERE d.change = 'vanished' AND s.refused AND d.person_id = n.id
+        """
+    )
+
+
 async def changes(tx: Transaction, file: str) -> Changes:
     """How many records of a file are new, changed, vanished."""
     rows = await tx.fetch(f"SELECT change, count(*) AS n FROM d_{STAGES[file]} GROUP BY change")

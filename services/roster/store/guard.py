@@ -15,6 +15,7 @@ from shared.imports import Job, applied_summaries
 _TOLD = 1_000
 """Schools, and classes, that are named one by one."""
 _CURRENT = "(begin_on IS NULL OR begin_on <= current_date) AND (end_on IS NULL OR end_on > current_date)"
+_NOT_OVER = "(end_on IS NULL OR end_on > current_date)"
 _STUDENT = "role = 'student'"
 _STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
 _SETTINGS = (
@@ -90,9 +91,17 @@ async def _files(tx: Transaction, job: Job, files: Mapping[str, Came], allowed: 
 
 
 async def _find_people(tx: Transaction) -> bool:
-    """Whose records end or change: only they could leave. Whether there is anybody."""
-    if not await tx.fetchval("SELECT EXISTS (SELECT FROM placements WHERE district_id = $1)", tx.caller.district):
+    """Whose records end or change, or those of their school or class: only they could leave. Whether there are any."""
+    if not await tx.fetchval("SELECT EXISTS (SELECT FROM people WHERE district_id = $1)", tx.caller.district):
         return False  # nobody is anywhere yet
+    for file, stage in (("orgs", "orgs"), ("classes", "classes")):
+        await tx.run(
+            f"""
+            CREATE TEMP TABLE g_ended_{stage} ON COMMIT DROP AS
+            SELECT id FROM s_vanished WHERE file = '{file}' AND id IS NOT NULL
+            UNION SELECT id FROM d_{stage} WHERE change = 'changed' AND was_active AND status <> 'active'
+            """  # noqa: S608  # constants
+        )
     await tx.run(
         """
         CREATE TEMP TABLE g_people ON COMMIT DROP AS
@@ -108,15 +117,28 @@ async def _find_people(tx: Transaction) -> bool:
             SELECT r.person_id FROM d_roles d
             JOIN roles r ON r.sourced_id = d.sourced_id
             WHERE d.change = 'changed' AND d.was_active
+            UNION ALL
+            SELECT e.person_id FROM enrollments e JOIN g_ended_classes c ON c.id = e.class_id
+            WHERE e.district_id = $1 AND e.status = 'active'
+            UNION ALL
+            SELECT p.person_id FROM placements p JOIN g_ended_orgs o ON o.id = p.school_id WHERE p.district_id = $1
+            UNION ALL
+            SELECT r.person_id FROM roles r JOIN g_ended_orgs o ON o.id = r.org_id
+            WHERE r.district_id = $1 AND r.status = 'active'
         ) AS every WHERE person_id IS NOT NULL
-        """
+        """,
+        tx.caller.district,
     )
     await tx.run("ANALYZE g_people")
     return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM g_people)"))
 
 
 async def _find_what_stays(tx: Transaction) -> None:
-    """What these people are, today and after the import, at schools and in classes."""
+    """What these people are after the import, at schools and in classes, today (`is_now`) or from a later day.
+
+    A role of a student or a guardian (`is_role`) puts nobody at a school; but who has nothing else is of it all the
+    same: a new year's students before their classes are made, and everybody's parents.
+    """
     await tx.run(
         f"""
         CREATE TEMP TABLE g_after ON COMMIT DROP AS
@@ -125,28 +147,31 @@ async def _find_what_stays(tx: Transaction) -> None:
             UNION SELECT id FROM d_users WHERE change IN ('new', 'changed') AND status <> 'active'
         ),
         held AS (
-            SELECT person_id, school_id, class_id, {_STUDENT} AS as_student
+            SELECT person_id, school_id, class_id, {_STUDENT} AS as_student, false AS is_role, {_CURRENT} AS is_now
             FROM enrollments e JOIN g_people USING (person_id)
-            WHERE status = 'active' AND {_CURRENT} AND ({_STUDENT} OR {_STAFF})
+            WHERE status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {_STAFF})
               AND NOT EXISTS (SELECT FROM s_vanished v WHERE v.file = 'enrollments' AND v.sourced_id = e.sourced_id)
               AND NOT EXISTS (
                 SELECT FROM d_enrollments d WHERE d.change = 'changed' AND d.sourced_id = e.sourced_id)
             UNION ALL
-            SELECT person_id, org_id, NULL, false
+            SELECT person_id, org_id, NULL, false, NOT {_STAFF}, {_CURRENT}
             FROM roles r JOIN g_people USING (person_id)
-            WHERE status = 'active' AND {_CURRENT} AND {_STAFF}
+            WHERE status = 'active' AND {_NOT_OVER}
               AND NOT EXISTS (SELECT FROM s_vanished v WHERE v.file = 'roles' AND v.sourced_id = r.sourced_id)
               AND NOT EXISTS (SELECT FROM d_roles d WHERE d.change = 'changed' AND d.sourced_id = r.sourced_id)
             UNION ALL
-            SELECT person_id, school_id, class_id, {_STUDENT}
+            SELECT person_id, school_id, class_id, {_STUDENT}, false, {_CURRENT}
             FROM d_enrollments JOIN g_people USING (person_id)
-            WHERE change IN ('new', 'changed') AND status = 'active' AND {_CURRENT} AND ({_STUDENT} OR {_STAFF})
+            WHERE change IN ('new', 'changed') AND status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {_STAFF})
             UNION ALL
-            SELECT person_id, org_id, NULL, false
+            SELECT person_id, org_id, NULL, false, NOT {_STAFF}, {_CURRENT}
             FROM d_roles JOIN g_people USING (person_id)
-            WHERE change IN ('new', 'changed') AND status = 'active' AND {_CURRENT} AND {_STAFF}
+            WHERE change IN ('new', 'changed') AND status = 'active' AND {_NOT_OVER}
         )
-        SELECT DISTINCT * FROM held WHERE person_id NOT IN (SELECT id FROM gone WHERE id IS NOT NULL)
+        SELECT DISTINCT person_id, school_id, as_student, is_role, is_now,
+               CASE WHEN class_id NOT IN (TABLE g_ended_classes) THEN class_id END AS class_id
+        FROM held
+        WHERE person_id NOT IN (SELECT id FROM gone WHERE id IS NOT NULL) AND school_id NOT IN (TABLE g_ended_orgs)
         """  # noqa: S608  # constants
     )
     await tx.run("ANALYZE g_after")
@@ -157,15 +182,31 @@ async def _schools(tx: Transaction, job: Job, allowed: Thresholds) -> None:
         f"""
         WITH leaving AS (
             SELECT school_id, count(DISTINCT person_id) AS leaving FROM (
-                SELECT person_id, school_id, as_student FROM placements JOIN g_people USING (person_id)
-                WHERE district_id = $1 AND {_CURRENT}
-                EXCEPT SELECT person_id, school_id, as_student FROM g_after
+                (SELECT person_id, school_id, as_student FROM placements JOIN g_people USING (person_id)
+                 WHERE district_id = $1 AND {_CURRENT}
+                 EXCEPT SELECT person_id, school_id, as_student FROM g_after WHERE is_now AND NOT is_role)
+                UNION ALL
+                (SELECT person_id, school_id, NULL::boolean FROM placements JOIN g_people USING (person_id)
+                 WHERE district_id = $1 AND {_NOT_OVER}
+                 UNION
+                 SELECT r.person_id, r.org_id, NULL::boolean FROM roles r JOIN g_people USING (person_id)
+                 JOIN people p ON p.district_id = $1 AND p.id = r.person_id
+                 WHERE r.district_id = $1 AND r.status = 'active' AND {_NOT_OVER} AND p.status = 'active'
+                 EXCEPT SELECT person_id, school_id, NULL::boolean FROM g_after)
             ) AS l GROUP BY school_id HAVING count(DISTINCT person_id) > 1
         ),
+        members AS (
+            SELECT p.school_id, p.person_id FROM leaving l
+            JOIN placements p ON p.district_id = $1 AND p.school_id = l.school_id WHERE {_NOT_OVER}
+            UNION
+            SELECT r.org_id, r.person_id FROM leaving l
+            JOIN roles r ON r.district_id = $1 AND r.org_id = l.school_id AND r.status = 'active'
+            JOIN people p ON p.district_id = $1 AND p.id = r.person_id AND p.status = 'active'
+            WHERE {_NOT_OVER}
+        ),
         schools AS (
-            SELECT l.school_id, l.leaving, count(DISTINCT p.person_id) AS people
-            FROM leaving l JOIN placements p ON p.district_id = $1 AND p.school_id = l.school_id
-            WHERE {_CURRENT} GROUP BY l.school_id, l.leaving
+            SELECT l.school_id, l.leaving, count(*) AS people
+            FROM leaving l JOIN members USING (school_id) GROUP BY l.school_id, l.leaving
         )
         SELECT o.sourced_id, o.name, s.people, s.leaving, count(*) OVER () AS total
         FROM schools s JOIN orgs o ON o.district_id = $1 AND o.id = s.school_id
@@ -181,20 +222,26 @@ async def _schools(tx: Transaction, job: Job, allowed: Thresholds) -> None:
 async def _classes(tx: Transaction, job: Job, allowed: Thresholds) -> None:
     rows = await tx.fetch(
         f"""
-        WITH leaving AS (
-            SELECT class_id, count(*) AS leaving FROM (
-                SELECT e.person_id, e.class_id
-                FROM enrollments e JOIN g_people g ON g.person_id = e.person_id
-                JOIN people p ON p.district_id = $1 AND p.id = e.person_id
-                WHERE e.district_id = $1 AND e.status = 'active' AND {_CURRENT} AND {_STUDENT} AND p.status = 'active'
-                EXCEPT SELECT person_id, class_id FROM g_after WHERE as_student
+        WITH enrolled AS (
+            SELECT e.person_id, e.class_id, {_CURRENT} AS is_now
+            FROM enrollments e JOIN g_people g ON g.person_id = e.person_id
+            JOIN people p ON p.district_id = $1 AND p.id = e.person_id
+            WHERE e.district_id = $1 AND e.status = 'active' AND {_NOT_OVER} AND {_STUDENT} AND p.status = 'active'
+        ),
+        leaving AS (
+            SELECT class_id, count(DISTINCT person_id) AS leaving FROM (
+                (SELECT person_id, class_id FROM enrolled WHERE is_now
+                 EXCEPT SELECT person_id, class_id FROM g_after WHERE as_student AND is_now)
+                UNION ALL
+                (SELECT person_id, class_id FROM enrolled EXCEPT SELECT person_id, class_id FROM g_after
+                 WHERE as_student)
             ) AS l GROUP BY class_id
         ),
         sections AS (
             SELECT l.class_id, l.leaving, count(DISTINCT e.person_id) AS people
             FROM leaving l JOIN enrollments e ON e.district_id = $1 AND e.class_id = l.class_id
             JOIN people p ON p.district_id = $1 AND p.id = e.person_id
-            WHERE e.status = 'active' AND {_CURRENT} AND {_STUDENT} AND p.status = 'active'
+            WHERE e.status = 'active' AND {_NOT_OVER} AND {_STUDENT} AND p.status = 'active'
             GROUP BY l.class_id, l.leaving
         )
         SELECT c.sourced_id, c.title, s.people, s.leaving, count(*) OVER () AS total

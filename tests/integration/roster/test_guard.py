@@ -1,14 +1,16 @@
 """A person is asked before many leave, or a file is absent or far shorter than before."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.imports import Report
-from tests.integration.roster.archives import ENDED, ENDS, TODAY, Roster, a_roster
+from tests.integration.roster.archives import BEGAN, ENDED, ENDS, TODAY, Roster, a_roster
 from tests.integration.roster.conftest import DISTRICT, OTHER_DISTRICT, RosterService, a_caller
 
 MANY = 60
+SOON = (TODAY + timedelta(days=20)).isoformat()
 
 
 def _without(*students: str, of: int = MANY, only: tuple[str, ...] = ()) -> Roster:
@@ -84,9 +86,7 @@ class TestASchool:
         ],
         ids=["enrolment tobedeleted", "enrolment ended", "user tobedeleted"],
     )
-    async def test_that_people_leave_as_their_rows_say_asks_too(
-        self, roster: RosterService, leave: Any
-    ) -> None:
+    async def test_that_people_leave_as_their_rows_say_asks_too(self, roster: RosterService, leave: Any) -> None:
         await roster.load(a_roster(students=MANY).zip())
         files = a_roster(students=MANY)
         for who in ("s000", "s002", "s004"):
@@ -118,8 +118,60 @@ class TestASchool:
         assert (again.state, again.counts["changed"]) == ("applied", 0)
         assert (await roster.load(ended.zip())).state == "applied"
 
+    @pytest.mark.parametrize("begins", [None, SOON], ids=["no enrolment yet", "enrolments begin later"])
+    async def test_watches_over_students_whose_classes_have_not_begun(
+        self, roster: RosterService, begins: str | None
+    ) -> None:
+        def files(*without: str) -> Roster:
+            found = _without(*without)
+            if begins is None:
+                return found.drop("enrollments", "e-s")
+            return found.put("enrollments", f"student,,{BEGAN}", f"student,,{begins}")
+
+        await roster.load(files().zip())
+
+        report = await roster.load(files("s000", "s002", "s004").zip())
+
+        assert _held_by(report) >= {("mass-removal", "north")}
+        assert ("mass-removal", "south") not in _held_by(report)
+
+    async def test_watches_over_guardians(self, roster: RosterService) -> None:
+        def files(guardians: int) -> Roster:
+            found = a_roster(students=MANY)
+            for number in range(guardians):
+                name = f"g{number:03}"
+                found.add("users", f"{name},,,true,{name},,Gu,Ardian,,,,,,,,,,,,,,,")
+                found.add("roles", f"r-{name},,,{name},primary,guardian,{BEGAN},,north,")
+            return found
+
+        await roster.load(files(20).zip())
+
+        assert _held_by(await roster.load(files(14).zip())) == {("mass-removal", "north")}
+        assert (await roster.load(files(19).zip())).state == "applied"
+
+    @pytest.mark.parametrize("keep_good", [False, True])
+    async def test_that_ends_itself_asks_a_person(self, roster: RosterService, keep_good: bool) -> None:
+        await roster.load(a_roster(students=MANY).zip())
+        ended = "north,tobedeleted,2027-01-01T00:00:00Z,School north,school,S0,district,charter,40.5,-73.9,555-0100"
+        files = a_roster(students=MANY).drop("orgs", "north,") if keep_good else _delta(a_roster(), orgs=[ended])
+
+        report = await roster.load(files.zip(), keep_good=keep_good)
+
+        assert report.state == "held"
+        assert ("mass-removal", "north") in _held_by(report)
+
 
 class TestAClass:
+    async def test_that_ends_itself_asks_a_person(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=MANY).zip())
+        ended = (
+            "class-north,tobedeleted,2027-01-01T00:00:00Z,Maths north,4,maths,M,scheduled,R1,north,term,Mathematics,,1"
+        )
+
+        report = await roster.load(_delta(a_roster(), classes=[ended]).zip())
+
+        assert _held_by(report) == {("class-removal", "class-north")}
+
     async def test_that_half_would_leave_asks_a_person(self, roster: RosterService) -> None:
         files = a_roster(students=MANY)
         small = [f"small-{n},,,small,north,s{2 * n:03},student,,{TODAY},{ENDS}" for n in range(6)]
@@ -195,6 +247,19 @@ class TestApproval:
         assert (report.state, report.holds, report.approved_by) == ("applied", [], "key:test")
         gone = await roster.look("SELECT sourced_id FROM people WHERE status <> 'active' ORDER BY 1")
         assert [row["sourced_id"] for row in gone] == ["s000", "s002"]
+
+    async def test_is_for_what_was_seen_and_asks_again_when_others_came_meanwhile(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=MANY).zip())
+        held = await roster.load(_without("s000", "s002").zip())
+        assert (await roster.load(a_roster(students=100).zip())).state == "applied"
+
+        report = await _decide(roster, held, "approve")
+
+        assert (report.state, report.approved_by) == ("held", None)
+        assert _held_by(report) >= {("mass-removal", "north"), ("mass-removal", "south")}
+        assert await roster.look("SELECT FROM people WHERE status <> 'active'") == []
+        again = await _decide(roster, report, "approve")
+        assert (again.state, again.approved_by) == ("applied", "key:test")
 
     async def test_of_a_file_that_breaks_a_rule_is_not_asked_for(self, roster: RosterService) -> None:
         await roster.load(a_roster(students=MANY).zip())
