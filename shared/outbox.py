@@ -6,6 +6,7 @@ commit could slip behind. Sent rows stay: the outbox is the log, and what the em
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -115,3 +116,19 @@ class Relay:
         await self._bus.publish(envelopes)
         for envelope in envelopes:
             telemetry.FACTS_SENT.labels(self._database.name, envelope.type).inc(envelope.facts)
+
+
+async def listen_from(database: Database) -> datetime:
+    """The moment from which to listen for whoever reads the state after this returns.
+
+    What is not in that state was announced by a transaction that is under way now, or begins later: its facts bear a
+    time since the oldest of them began. Clocks of services and database may differ by a minute.
+    """
+    async with database.system() as tx:
+        moment: datetime = await tx.fetchval(
+            """
+            SELECT LEAST(clock_timestamp(), min(xact_start)) - interval '1 minute' FROM pg_stat_activity
+            WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+            """
+        )
+    return moment

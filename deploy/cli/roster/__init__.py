@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli.roster import exchange, guard, identity, imports
+from deploy.cli.roster import bootstrap, exchange, guard, identity, imports
 
 app = typer.Typer(
     help="Rosters: what became of their files, the guard, and other systems.", no_args_is_help=True
@@ -16,6 +16,7 @@ app.command("undo")(imports.undo)
 app.command("guard")(guard.guard)
 app.command("pull")(exchange.pull)
 app.command("export")(exchange.export)
+app.command("bootstrap")(bootstrap.bootstrap)
 app.command("reviews")(identity.reviews)
 app.command("same")(identity.same)
 app.command("different")(identity.different)

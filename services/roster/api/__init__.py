@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.roster.api import daily, exports, guard, identity, questions
+from services.roster.api import daily, exports, facts, guard, identity, questions
 from services.roster.api.oneroster import routes
 
 router = APIRouter()
@@ -10,6 +10,7 @@ router.include_router(questions.router)
 router.include_router(daily.router)
 router.include_router(guard.router)
 router.include_router(exports.router)
+router.include_router(facts.router)
 router.include_router(identity.router)
 router.routes.append(routes.whole)
 

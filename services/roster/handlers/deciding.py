@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.roster import events, events_identity
-from services.roster.store import identity, revisions
+from services.roster.store import identity, revisions, telling
 from services.roster.store.identity import events as kept
 from services.roster.store.identity import merging
 from services.roster.store.identity.events import Event, Known, Review
@@ -211,7 +211,7 @@ async def _made(
 
 
 async def _tell(tx: Transaction, event: UUID, people: Sequence[UUID], revision: int) -> None:
-    """Whose enrolments are other than before, and who is somewhere else."""
+    """Whose enrolments and demographics are other than before, and who is somewhere else."""
     changed = await kept.enrolled(tx, people, revision)
     tx.announce(pb.EnrollmentsChanged, events_identity.enrolled(revision, changed))
     moved = await kept.moved(tx)
@@ -221,3 +221,4 @@ async def _tell(tx: Transaction, event: UUID, people: Sequence[UUID], revision: 
     tx.announce_encoded(pb.PeopleJoined, *events.people(cause, moved, "joined"))
     tx.announce_encoded(pb.PeopleMoved, *events.people(cause, moved, "moved"))
     tx.announce(pb.PeopleLeft, events.leavers(cause, moved, today))
+    tx.announce_encoded(pb.DemographicsRecorded, *events.demographics(cause, await telling.demographics_of(tx, people)))

@@ -175,6 +175,18 @@ async def changed(tx: Transaction) -> AsyncIterator[list[Changed]]:
         after = rows[-1]["line"]
 
 
+async def not_over(tx: Transaction) -> AsyncIterator[list[Closed]]:
+    """What is closed today or will be, some at a time."""
+    cursor = await tx.connection.cursor(
+        """
+        SELECT id, school_id, class_id, begin_on, end_on, modality, reason FROM closures
+        WHERE end_on IS NULL OR end_on > current_date
+        """
+    )
+    while rows := await cursor.fetch(_AT_ONCE):
+        yield [_closed(row) for row in rows]
+
+
 async def on_a_day(tx: Transaction, schools: Sequence[UUID], day: date, known_on: date | None) -> list[Closed]:
     """What is closed on a day of these schools and their classes; as it was known at another day's end."""
     rows = await tx.fetch(

@@ -2,6 +2,12 @@
 
 from shared.db import Transaction
 
+PLACES = """string_agg(
+    uuid_send(school_id)
+    || int4send(COALESCE(begin_on - date '1970-01-01', -2147483648))
+    || int4send(COALESCE(end_on - date '1970-01-01', -2147483648)),
+    ''::bytea ORDER BY school_id, begin_on NULLS FIRST)"""
+"""Places as bytes: a school and two days each; the smallest day there is stands for none."""
 _STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
 
 
@@ -106,7 +112,7 @@ async def _flag(tx: Transaction) -> None:
 async def _find_moved(tx: Transaction) -> None:
     """Whose places are others than before, with all of them as bytes: a school and two days each."""
     await tx.run(
-        """
+        f"""
         INSERT INTO moved
         SELECT person_id, as_student,
                CASE WHEN is_here AND NOT was_here THEN 'joined' WHEN was_here AND NOT is_here THEN 'left'
@@ -120,11 +126,7 @@ async def _find_moved(tx: Transaction) -> None:
                            WHERE h.person_id = different.person_id AND h.as_student = different.as_student
                              AND (h.end_on IS NULL OR h.end_on > current_date)) AS was_here,
                    LEAST(max(w.end_on), current_date) AS until,
-                   COALESCE(string_agg(
-                       uuid_send(w.school_id)
-                       || int4send(COALESCE(w.begin_on - date '1970-01-01', -2147483648))
-                       || int4send(COALESCE(w.end_on - date '1970-01-01', -2147483648)),
-                       ''::bytea ORDER BY w.school_id, w.begin_on NULLS FIRST), '') AS places
+                   COALESCE({PLACES}, '') AS places
             FROM (
                 SELECT person_id, as_student FROM (TABLE had EXCEPT TABLE wanted) AS gone
                 UNION SELECT person_id, as_student FROM (TABLE wanted EXCEPT TABLE had) AS new
@@ -132,5 +134,5 @@ async def _find_moved(tx: Transaction) -> None:
             LEFT JOIN wanted w ON w.person_id = different.person_id AND w.as_student = different.as_student
             GROUP BY different.person_id, different.as_student
         ) AS compared
-        """
+        """  # noqa: S608  # a constant
     )

@@ -45,6 +45,11 @@ class Roster:
             self.asked.append(dict(request.query_params))
             return Streamed(self._make, "application/zip")
 
+        @front.get("/exports/roster-facts")
+        async def facts(request: Request) -> Response:
+            self.asked.append(dict(request.query_params))
+            return Streamed(self._make, "application/x-ndjson")
+
         front.mount("/", app)
         return front
 
@@ -72,9 +77,9 @@ class Door:
         made = await self.http.post("/v1/keys", json=ask, headers={"authorization": f"Bearer {OPERATOR}"})
         return f"Bearer {made.json()['key']}"
 
-    async def export(self, key: str | None = None, **params: str) -> httpx.Response:
+    async def export(self, key: str | None = None, what: str = "roster", **params: str) -> httpx.Response:
         headers = {"authorization": key or await self.new_key()}
-        return await self.http.get("/v1/exports/roster", params=params, headers=headers)
+        return await self.http.get(f"/v1/exports/{what}", params=params, headers=headers)
 
 
 @pytest.fixture
@@ -101,6 +106,14 @@ async def test_an_archive_passes_whole_with_its_revision(door: Door) -> None:
     assert door.roster.asked == [{"version": "1.1", "since": "5"}]
 
 
+async def test_facts_pass_as_the_roster_tells_them(door: Door) -> None:
+    answer = await door.export(what="roster-facts", types="StudentsPlaced")
+
+    assert answer.content == b"".join(PIECES)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert door.roster.asked == [{"types": "StudentsPlaced"}]
+
+
 async def test_what_the_roster_refuses_is_refused(door: Door) -> None:
     door.roster.refuses = True
 
@@ -123,12 +136,13 @@ async def test_a_roster_that_is_away_is_said(door: Door) -> None:
     assert (await door.export()).status_code == 503
 
 
-async def test_it_needs_the_rosters_scope_and_the_whole_district(door: Door) -> None:
+@pytest.mark.parametrize("what", ["roster", "roster-facts"])
+async def test_it_needs_the_rosters_scope_and_the_whole_district(door: Door, what: str) -> None:
     reader = await door.new_key(scopes=["imports:write"])
     school = await door.new_key(schools=["sourcedId:school-1"])
 
-    assert (await door.export(reader)).status_code == 403
-    assert (await door.export(school)).status_code == 403
+    assert (await door.export(reader, what)).status_code == 403
+    assert (await door.export(school, what)).status_code == 403
     assert door.roster.asked == []
 
 

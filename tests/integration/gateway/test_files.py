@@ -276,9 +276,9 @@ async def test_the_routes_are_described_for_who_has_a_key(gateway: Gateway, key:
         "/v1/districts", "/v1/keys", "/v1/keys/{key_id}", "/v1/keys/{key_id}/rotate",
         "/v1/imports", "/v1/imports/{kind}", "/v1/imports/{import_id}", "/v1/imports/{import_id}/findings",
         "/v1/imports/{import_id}/findings.csv", "/v1/roster/guard",
-        "/v1/exports/roster", "/v1/identity/merges", "/v1/identity/splits", "/v1/identity/events",
-        "/v1/identity/{event}:undo", "/v1/identity/reviews", "/v1/identity/reviews/{review}:same",
-        "/v1/identity/reviews/{review}:different",
+        "/v1/exports/roster", "/v1/exports/roster-facts", "/v1/identity/merges", "/v1/identity/splits",
+        "/v1/identity/events", "/v1/identity/{event}:undo", "/v1/identity/reviews",
+        "/v1/identity/reviews/{review}:same", "/v1/identity/reviews/{review}:different",
         *(f"/v1/imports/{{import_id}}:{decision}" for decision in ("approve", "reject", "apply", "undo")),
     }  # fmt: skip
 
