@@ -378,7 +378,10 @@ class Database:
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         settings = {**_SESSION, "application_name": f"trellis-{self.name}"}
-        return await asyncpg.connect(self.dsn, timeout=10, command_timeout=300, server_settings=settings)
+        return await asyncpg.connect(
+            self.dsn, timeout=10, command_timeout=300, server_settings=settings,
+            statement_cache_size=200, max_cacheable_statement_size=100_000,
+        )  # fmt: skip
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:

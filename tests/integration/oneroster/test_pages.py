@@ -134,6 +134,15 @@ async def test_only_the_fields_asked_for_come_beside_the_required_ones(rest: Res
     )
 
 
+async def test_a_field_that_the_standard_knows_may_be_asked_for_even_if_none_has_it(rest: Rest) -> None:
+    async with rest.district.change() as change:
+        await change.add("people", "a", is_student=True, is_teacher=True)
+
+    for collection in ("users", "students", "teachers"):
+        (one,) = (await rest.get(f"{ROSTERING}/{collection}?fields=password"))["users"]
+        assert "password" not in one
+
+
 class TestWhileSomethingChanges:
     async def test_an_import_between_two_pages_neither_skips_nor_repeats_a_row(self, rest: Rest) -> None:
         await _many(rest.district, 500)

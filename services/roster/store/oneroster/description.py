@@ -217,7 +217,8 @@ def reference(sql: str, to: Kinship, version: Version) -> str:
 
 def nowhere(to: Kinship, version: Version) -> str:
     """SQL for a reference that leads nowhere, where the standard insists on one."""
-    return reference(f"'{NOWHERE}'::text", to, version)
+    path = f"{base_of(to.service, version)}/{to.path}"
+    return _PLAIN.replace("@path", path).replace("@type", to.type).replace("@sql", f"'{NOWHERE}'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ person without a role is what the enrolments say; a required reference to nobody
 """
 
 from services.roster.domain.oneroster import vocabularies as words
-from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12, Service
+from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12, Service, Version
 from services.roster.store.oneroster.description import (
     CLASS,
     COURSE,
@@ -18,6 +18,7 @@ from services.roster.store.oneroster.description import (
     Day,
     Field,
     Flag,
+    Given,
     Object,
     Reference,
     References,
@@ -128,6 +129,7 @@ USERS = Object(
         Text("email", "t.email"),
         Text("sms", "t.sms"),
         Text("phone", "t.phone"),
+        Given("password", dict.fromkeys(Version, "NULL::text")),  # may be asked for; none is ever kept
         References(
             "agents", USER, _KIN, "FROM people o WHERE o.id = ANY (t.agent_ids) AND o.status = 'active'",
             given="t.agent_ids <> '{}'",
