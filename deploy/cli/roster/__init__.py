@@ -5,7 +5,7 @@ import typer
 from deploy.cli.roster import bootstrap, exchange, guard, identity, imports
 
 app = typer.Typer(
-    help="Rosters: what became of their files, the guard, and other systems.", no_args_is_help=True
+    help="Rosters: what became of their files, the guard, who is who, and other systems.", no_args_is_help=True
 )  # fmt: skip
 app.command("imports")(imports.recent)
 app.command("report")(imports.report)
