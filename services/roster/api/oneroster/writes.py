@@ -53,9 +53,9 @@ def put(kind: Kind) -> Answer:
         record = _read(lambda: bodies.one(body, shape, sourced_id))
 
         async def work(tx: Transaction) -> None:
-            await hold(tx, kind, sourced_id)
+            number = await hold(tx, kind, sourced_id)
             known = await named.find(tx, bodies.named([record]))
-            await writing.save(tx, kind, rows.rows(shape, [record], known))
+            await writing.save(tx, number, kind, rows.rows(shape, [record], known))
 
         await _insist(request, caller, work)
         return Response(status_code=201)
@@ -71,8 +71,8 @@ def delete(kind: Kind) -> Answer:
         _nameable(kind, sourced_id)
 
         async def work(tx: Transaction) -> None:
-            await hold(tx, kind, sourced_id)
-            await ending.delete(tx, kind, sourced_id)
+            number = await hold(tx, kind, sourced_id)
+            await ending.delete(tx, number, kind, sourced_id)
 
         await _insist(request, caller, work)
         return Response(status_code=204)
@@ -92,8 +92,8 @@ def add(into: Collection) -> Answer:
         records, pairs = _read(lambda: bodies.many(body, shape, caller.district, within, implied))
 
         async def work(tx: Transaction) -> None:
-            await hold(tx, into.kind, within)
-            await _add(tx, into, sourced_ids, shape, records)
+            number = await hold(tx, into.kind, within)
+            await _add(tx, number, into, sourced_ids, shape, records)
 
         await _insist(request, caller, work)
         said = [{"suppliedSourcedId": supplied, "allocatedSourcedId": allocated} for supplied, allocated in pairs]
@@ -182,7 +182,12 @@ def _busy() -> Refused:
 
 
 async def _add(
-    tx: Transaction, into: Collection, parents: tuple[str, ...], shape: Shape, records: Sequence[Record]
+    tx: Transaction,
+    number: int,
+    into: Collection,
+    parents: tuple[str, ...],
+    shape: Shape,
+    records: Sequence[Record],
 ) -> None:
     wanted = bodies.named(records)
     for (target, _), parent in zip(into.targets, parents, strict=True):
@@ -197,7 +202,7 @@ async def _add(
         session = known[Target.SESSION, parents[1]].id
         assert session is not None  # sessions have an identity of ours
         await _within(tx, session, kept)
-    await writing.save(tx, into.kind, kept)
+    await writing.save(tx, number, into.kind, kept)
 
 
 async def _within(tx: Transaction, session: UUID, results: Sequence[rows.Row]) -> None:

@@ -49,8 +49,11 @@ class InUse(Invalid):
     """This is in use and cannot be deleted."""
 
 
-async def delete(tx: Transaction, kind: Kind, name: str) -> None:
-    """This record ends, with what is part of it. Raises NotFound, InUse, Forbidden. The caller holds its name."""
+async def delete(tx: Transaction, number: int, kind: Kind, name: str) -> None:
+    """In this revision this record ends, with what is part of it. The caller holds its name.
+
+    Raises NotFound, InUse, Forbidden.
+    """
     kept = KEPT[kind]
     parents = [parent for parent in parents_of(kept) if parent.column in kept.columns]
     columns = "".join(f", {parent.column}" for parent in parents)
@@ -67,7 +70,6 @@ async def delete(tx: Transaction, kind: Kind, name: str) -> None:
         await only_of_caller(tx, [name])
     if tx.caller.schools is not None and kind is Kind.ASSESSMENT_LINE_ITEM and row["class_id"] is None:
         raise Forbidden("This assessment line item is of no class; it needs a key of the whole district.")
-    number = await revisions.begin(tx)
     for parent in parents:
         if row[parent.column] is not None:
             key = "id" if parent.by_id else "sourced_id"

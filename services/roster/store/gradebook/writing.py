@@ -24,8 +24,8 @@ class NotReached(Forbidden):
     """This sourcedId belongs to a record that this key does not reach."""
 
 
-async def save(tx: Transaction, kind: Kind, rows: Sequence[Row]) -> int:
-    """Keep these records; how many of them are new or different. The caller holds their names.
+async def save(tx: Transaction, number: int, kind: Kind, rows: Sequence[Row]) -> int:
+    """Keep these records in this revision; how many are new or different. The caller holds their names.
 
     Raises Refused when what they belong to was deleted meanwhile, Forbidden for what the key does not reach.
     """
@@ -35,7 +35,6 @@ async def save(tx: Transaction, kind: Kind, rows: Sequence[Row]) -> int:
         return 0
     await _reached(tx, kind, changed, known)
     await ending.refuse_ours(tx, kind, [row.sourced_id for row in changed if row.sourced_id not in known])
-    number = await revisions.begin(tx)
     await _move_parents(tx, number, kept, changed, known)
     await _upsert(tx, number, kept, changed)
     await _save_parts(tx, number, kept, changed, known)
