@@ -154,6 +154,8 @@ def _said(wrong: Exception) -> Iterator[str]:
         case ValidationError():
             for each in wrong.errors(include_url=False, include_input=False):
                 yield f"setting {'.'.join(map(str, each['loc']))}: {each['msg']} (docs/settings.md lists them all)"
+        case OSError(filename=str(file), strerror=str(what)):
+            yield f"{file}: {what.lower()}"
         case OSError() | TrellisError():
             yield str(wrong)
         case _ if type(wrong) is LookupError or type(wrong).__module__.startswith("deploy."):

@@ -104,3 +104,18 @@ def test_what_did_not_arrive_whole_replaces_nothing(
     assert "did not arrive whole" in said
     assert [file.name for file in tmp_path.iterdir()] == ["facts.ndjson"]
     assert (tmp_path / "facts.ndjson").read_text() == "the one before"
+
+
+def test_a_folder_that_is_not_there_is_said_in_a_sentence(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "nowhere" / "facts.ndjson"
+    monkeypatch.setattr(
+        "sys.argv",
+        ["trellis", "roster", "bootstrap", str(out), "--url", platform.url, "--key", "k", "--home", str(tmp_path)],
+    )
+
+    assert _exit_code() == 1
+
+    said = "".join(capsys.readouterr().err.split())
+    assert said == f"{out}.partial:nosuchfileordirectory"
