@@ -53,6 +53,9 @@ def _difference(record: Record, mode: Mode, came: Collection[str]) -> str:
                 OR s.{ref.name} IN (SELECT v.sourced_id FROM d_{STAGES[ref.file]} v WHERE v.change = 'vanished')
             """
     is_later = "s.source_modified_at > COALESCE(t.source_modified_at, '-infinity')"
+    when = "s.source_modified_at"
+    if mode == "bulk":  # a whole file seldom says when: what is known is no older for it
+        when = "GREATEST(s.source_modified_at, t.source_modified_at)"
     values = [
         f"CASE WHEN s.line IS NULL THEN t.{name} ELSE {value} END AS {name}" for name, value in theirs.items()
     ]  # fmt: skip
@@ -66,7 +69,7 @@ def _difference(record: Record, mode: Mode, came: Collection[str]) -> str:
                s.line, COALESCE(s.sourced_id, t.sourced_id), {id}, s.is_new,
                CASE WHEN s.line IS NULL THEN 'tobedeleted' ELSE s.status END, t.status = 'active',
                CASE WHEN s.line IS NULL THEN t.metadata ELSE s.metadata END,
-               CASE WHEN s.line IS NULL THEN t.source_modified_at ELSE s.source_modified_at END, t.source_modified_at,
+               CASE WHEN s.line IS NULL THEN t.source_modified_at ELSE {when} END, t.source_modified_at,
                s.lost
                {"".join(f", {value}" for value in values)}
                {"".join(f", t.{ref.name}" for ref in record.refs)}

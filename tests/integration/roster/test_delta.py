@@ -163,3 +163,14 @@ async def test_a_1_1_user_who_changes_his_role_keeps_no_former_one(roster: Roste
         "SELECT role FROM roles WHERE person_id = $1 AND status = 'active'", an_id("user", "teacher-north")
     )
     assert held == [{"role": "administrator"}]
+
+
+async def test_a_whole_file_between_does_not_let_older_deltas_in(roster: RosterService) -> None:
+    await roster.load(a_roster().zip())
+    await roster.load(a_delta(users=[a_user("s000", "Ada", when=LAST)]).zip())
+    await roster.load(a_roster().zip())
+
+    late = await roster.load(a_delta(users=[a_user("s000", "Old", status="tobedeleted", when=LATER)]).zip())
+
+    assert [one.rule for one in late.repairs] == ["older-than-known"]
+    assert await roster.look("SELECT 1 FROM people WHERE status <> 'active'") == []

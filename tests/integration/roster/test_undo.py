@@ -3,9 +3,9 @@
 from typing import Any
 
 from shared.imports import Report
-from tests.integration.roster.archives import TODAY, Roster, a_roster
+from tests.integration.roster.archives import BEGAN, TODAY, Roster, a_roster
 from tests.integration.roster.conftest import OTHER_DISTRICT, RosterService, a_caller, an_id
-from tests.integration.roster.test_guard import _decide, _without
+from tests.integration.roster.test_guard import _decide, _delta, _without
 
 MANY = 60
 RECORDS = ("orgs", "classes", "people", "roles", "enrollments", "demographics")
@@ -91,6 +91,25 @@ class TestUndone:
         assert types["users"] == {"came_back": 1, "changed_since": 1, "ended": 0}
         # An enrolment of somebody who does not come back does not either.
         assert types["enrollments"] == {"came_back": 1, "changed_since": 1, "ended": 0}
+
+    async def test_what_others_say_of_those_who_refer_to_them_is_no_change_of_theirs(
+        self, roster: RosterService
+    ) -> None:
+        def files() -> Roster:
+            found = a_roster(students=MANY).add("users", "g0,,,true,g0,,Gu,Ardian,,,,,,s000,,,,,,,,,")
+            return found.add("roles", f"r-g0,,,g0,primary,guardian,{BEGAN},,north,")
+
+        await roster.load(files().zip())
+        less = files().drop("users", "s000,").drop("roles", "r-s000,")
+        cut = await roster.load(less.drop("enrollments", "e-s000,").drop("demographics", "s000,").zip())
+        other = "g0,active,2027-01-01T00:00:00Z,true,g0,,New,Name,,,,,,s000,,,,,,,,,"
+        assert (await roster.load(_delta(a_roster(), users=[other]).zip())).state == "applied"
+
+        undone = await _decide(roster, cut, "undo")
+
+        assert undone.summary["undone"]["types"]["users"]["came_back"] == 1
+        active = await roster.look("SELECT status FROM enrollments WHERE sourced_id = 'e-s000'")
+        assert active == [{"status": "active"}]
 
     async def test_what_took_an_enrolments_place_ends(self, roster: RosterService) -> None:
         await roster.load(a_roster(students=MANY).zip())

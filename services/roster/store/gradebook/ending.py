@@ -74,7 +74,7 @@ async def delete(tx: Transaction, number: int, kind: Kind, name: str) -> None:
         if row[parent.column] is not None:
             key = "id" if parent.by_id else "sourced_id"
             await tx.run(
-                f"UPDATE {parent.table} SET revision = $3 WHERE district_id = $1 AND {key} = $2",
+                f"UPDATE {parent.table} SET revision = $3 WHERE district_id = $1 AND {key} = $2 AND status = 'active'",
                 tx.caller.district, row[parent.column], number,
             )  # fmt: skip
     ended = await tx.changed(
