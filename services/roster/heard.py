@@ -3,11 +3,10 @@
 from collections.abc import Container, Iterable, Sequence
 from itertools import chain
 from math import nan
-from typing import TypeVar
+from typing import Final
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.roster.domain.assessed import Attempts, Beliefs, Floats, Form, Window, levels, packed
 from shared.errors import Invalid
@@ -18,8 +17,8 @@ _DAY = 86_400_000_000  # microseconds
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """Of the years 1 to 9999, counted from 1970."""
 _MANY_VERSIONS = 2**31
+_NO_LANES: Final = ("id", "student", "competencies", "evidence_counts", "model_version", "uppers")
 _PURPOSES = {1: "diagnostic", 2: "formative", 3: "summative"}
-_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 def form_in(fact: assessment.Form) -> Form:
@@ -111,22 +110,29 @@ def _beliefs(competencies: tuple[bytes, ...], facts: Sequence[mastery.Learner]) 
     """Of facts about the same competencies."""
     if len(set(competencies)) < len(competencies):
         raise Invalid("A student's mastery of a competency is told twice.")
+    whole = mastery.Learner()
     for fact in facts:
         _parallel(fact)
-    cells = len(facts) * len(competencies)
-    probabilities = _lane((fact.probabilities for fact in facts), np.float64, cells)
-    lowers = _lane((fact.lowers for fact in facts), np.float64, cells)
-    counts = _lane((fact.evidence_counts for fact in facts), np.int64, cells)
+        whole.MergeFrom(fact)  # its lists one behind the other, without an object for each number
+    counts = np.array(whole.evidence_counts[:], dtype=np.int64)
+    for name in _NO_LANES:
+        whole.ClearField(name)
+    lowers = mastery.Learner()
+    lowers.CopyFrom(whole)
+    lowers.ClearField("probabilities")
+    whole.ClearField("lowers")
+    probabilities, lows = _numbers_of(whole, len(counts)), _numbers_of(lowers, len(counts))
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise Invalid("A probability lies between 0 and 1.")
     students = [fact.student for fact in facts]
     _ids(students)
-    found = packed(probabilities, levels(probabilities, lowers, counts))
+    found = packed(probabilities, levels(probabilities, lows, counts))
     return Beliefs(competencies, students, found.reshape(len(facts), -1))
 
 
-def _lane(values: Iterable[Iterable[float]], kind: type[_Number], cells: int) -> NDArray[_Number]:
-    return np.fromiter(chain.from_iterable(values), dtype=kind, count=cells)
+def _numbers_of(alone: mastery.Learner, cells: int) -> Floats:
+    """Of a message with one list and nothing else, the bytes that end it are its numbers, 8 bytes each."""
+    return np.frombuffer(alone.SerializeToString()[-8 * cells :], dtype="<f8")
 
 
 def parted(fact: mastery.Learner, known: Container[bytes]) -> tuple[mastery.Learner, mastery.Learner]:
@@ -152,10 +158,13 @@ def parted(fact: mastery.Learner, known: Container[bytes]) -> tuple[mastery.Lear
 
 def _parallel(fact: mastery.Learner) -> None:
     several = len(fact.competencies)
-    lanes = fact.probabilities, fact.lowers, fact.uppers, fact.evidence_counts
-    for lane in lanes:
-        if len(lane) != several:
-            raise Invalid("The lists of a student's mastery are not parallel.")
+    if (
+        len(fact.probabilities) != several
+        or len(fact.lowers) != several
+        or len(fact.uppers) != several
+        or len(fact.evidence_counts) != several
+    ):
+        raise Invalid("The lists of a student's mastery are not parallel.")
 
 
 def uuids(raw: Iterable[bytes]) -> list[UUID]:
