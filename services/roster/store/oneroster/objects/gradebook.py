@@ -31,6 +31,8 @@ LINE_ITEM = Kinship("lineItem", Service.GRADEBOOK, "lineItems")
 ASSESSMENT_LINE_ITEM = Kinship("assessmentLineItem", Service.GRADEBOOK, "assessmentLineItems")
 
 _KIN = "o.sourced_id"
+_NAME = 't.sourced_id COLLATE "default"'
+"""The sourcedId as columns that refer to it have it: their indexes are of no use to the order of sourcedIds."""
 _SOURCE = "CASE WHEN o.source ~ '^(case|unknown|/[a-z0-9]+)$' THEN o.source ELSE 'unknown' END"
 """Files may name sources in words that the API has none for."""
 
@@ -52,11 +54,11 @@ def _objectives(sets: str, table: str, of: str, derived: str = "") -> Given:
                                  ORDER BY g.first) || ']'
         FROM (SELECT {_SOURCE} AS source, min(o.sourced_id) AS first,
                      string_agg(({one})::text, ',' ORDER BY o.sourced_id) AS said
-              FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active' GROUP BY 1) g
+              FROM {table} o WHERE o.{of} = {_NAME} AND o.status = 'active' GROUP BY 1) g
     )"""  # noqa: S608  # constants
     if derived:
         said = f"CASE {derived} ELSE {said} END"
-    within = f"FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active'"
+    within = f"FROM {table} o WHERE o.{of} = {_NAME} AND o.status = 'active'"
     around = f"EXISTS (SELECT {within} AND {{condition}})"  # constants
     return Given(
         "learningObjectiveSet", {Version.V12: said}, Compared(Kind.TEXT, "o.objective", around), versions=ONLY_12
@@ -107,7 +109,7 @@ _OF_ATTEMPT = f"""
 
 def _scale(table: str, of: str) -> Reference:
     """The score scale that a table of its own knows."""
-    found = f"FROM {table} o WHERE o.{of} = t.sourced_id AND o.status = 'active'"
+    found = f"FROM {table} o WHERE o.{of} = {_NAME} AND o.status = 'active'"
     return Reference("scoreScale", SCORE_SCALE, "o.score_scale", found, versions=ONLY_12)
 
 
@@ -222,7 +224,7 @@ ASSESSMENT_RESULTS = Object(
 
 _CLASSES = Parent("classes")
 _SCHOOLS = Parent("orgs", "p.type = 'school'")
-_IN_CLASS = "t.line_item IN (SELECT l.sourced_id FROM line_items l WHERE l.class_id = {0})"
+_IN_CLASS = 't.line_item IN (SELECT l.sourced_id COLLATE "default" FROM line_items l WHERE l.class_id = {0})'
 
 _OF_DISTRICT = "t.district_id = current_setting('app.district')::uuid"
 """Said although every table says so itself: else the order of each index behind a view is not seen to be the list's."""
@@ -245,7 +247,7 @@ COLLECTIONS = (
     Collection("results", RESULTS),
     Collection("results of class", RESULTS, _IN_CLASS, (_CLASSES,), ("line_items",)),
     Collection(
-        "results of lineItem", RESULTS, "t.line_item = {1}",
+        "results of lineItem", RESULTS, 't.line_item = {1} COLLATE "default"',
         (_CLASSES, Parent("line_items", "p.class_id = {0}", key="sourced_id")),
     ),
     Collection(
