@@ -5,7 +5,9 @@ import os
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -47,46 +49,94 @@ def templates() -> dict[str, provision.ServiceDatabase]:
     return {}
 
 
+class Copies:
+    """Databases of the services, each a copy of a migrated one, lent to a test and emptied for the next.
+
+    A copy whose schema a test may have changed is not lent again.
+    """
+
+    def __init__(self, admin_dsn: str) -> None:
+        self._admin_dsn = admin_dsn
+        self._free: dict[str, list[provision.ServiceDatabase]] = defaultdict(list)
+        self.spoiled: set[str] = set()
+
+    async def lend(self, template: provision.ServiceDatabase) -> provision.ServiceDatabase:
+        """An empty database like the template."""
+        if free := self._free[template.service]:
+            return free.pop()
+        name = f"{template.service}_{next(_numbers)}"
+        copy = replace(
+            template,
+            name=name,
+            owner_dsn=_in_database(template.owner_dsn, name),
+            app_dsn=_in_database(template.app_dsn, name),
+        )
+        async with provision.connected(self._admin_dsn) as admin:
+            await provision.create_database(admin, copy, template=template.name)
+        return copy
+
+    async def take_back(self, copy: provision.ServiceDatabase) -> None:
+        """Empty it, or drop it."""
+        async with provision.connected(self._admin_dsn) as admin:
+            if copy.name in self.spoiled:
+                await admin.execute(f"DROP DATABASE {provision.quoted(copy.name)} WITH (FORCE)")
+                return
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", copy.name
+            )  # fmt: skip
+        async with provision.connected(_in_database(self._admin_dsn, copy.name)) as admin:
+            filled = await admin.fetchval(_FILLED)
+            if filled:
+                await admin.execute(f"TRUNCATE {filled} RESTART IDENTITY CASCADE")
+            for (sequence,) in await admin.fetch(_COUNTED):
+                await admin.execute(f"ALTER SEQUENCE {sequence} RESTART")
+        self._free[copy.service].append(copy)
+
+
+_FILLED = """
+    SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND c.relname <> 'alembic_version'
+      AND pg_relation_size(c.oid) > 0
+"""
+_COUNTED = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences WHERE last_value IS NOT NULL"
+
+
+@pytest.fixture(scope="session")
+def copies(postgres: Server) -> Copies:
+    """The databases that tests have had and others may have."""
+    return Copies(postgres.admin_dsn)
+
+
 @pytest.fixture
 async def fresh_database(
-    postgres: Server, templates: dict[str, provision.ServiceDatabase]
+    postgres: Server, templates: dict[str, provision.ServiceDatabase], copies: Copies
 ) -> AsyncIterator[FreshDatabase]:
-    """Makes an empty, migrated database of a service, connected as its runtime role; gone after the test."""
-    made: list[Database] = []
+    """Makes an empty, migrated database of a service, connected as its runtime role; the test's own while it runs."""
+    lent: list[tuple[Database, provision.ServiceDatabase]] = []
 
     async def make(service: str) -> Database:
         if service not in templates:
             provisioned = await provision.provision(postgres.admin_dsn, PASSWORD, services=[service])
             templates[service] = provisioned[service]
-        template = templates[service]
-        name = f"{service}_{next(_numbers)}"
-        copy = provision.ServiceDatabase(
-            service,
-            name,
-            template.owner,
-            template.app,
-            owner_dsn=_in_database(template.owner_dsn, name),
-            app_dsn=_in_database(template.app_dsn, name),
-        )
-        async with provision.connected(postgres.admin_dsn) as admin:
-            await provision.create_database(admin, copy, template=template.name)
+        copy = await copies.lend(templates[service])
         database = Database(copy.app_dsn, name=service)
-        made.append(database)
+        lent.append((database, copy))
         return database
 
     yield make
 
-    async with provision.connected(postgres.admin_dsn) as admin:
-        for database in made:
-            await database.close()
-            await admin.execute(f"DROP DATABASE {provision.quoted(_name(database.dsn))} WITH (FORCE)")
+    for database, copy in lent:
+        await database.close()
+        await copies.take_back(copy)
 
 
 @pytest.fixture
-def owner_dsn(templates: dict[str, provision.ServiceDatabase]) -> Callable[[Database], str]:
+def owner_dsn(templates: dict[str, provision.ServiceDatabase], copies: Copies) -> Callable[[Database], str]:
     """How the owner of the tables connects to a fresh database, for tests that change its schema."""
 
     def find(database: Database) -> str:
+        copies.spoiled.add(_name(database.dsn))
         return _in_database(templates[database.name].owner_dsn, _name(database.dsn))
 
     return find
