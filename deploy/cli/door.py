@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -78,10 +78,14 @@ class Door:
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         timeout = httpx.Timeout(600, connect=5)
-        with closing(bytes_of(file)) as content:
+        content = bytes_of(file)
+        try:
             accepted: Report = await self._ask(
                 "POST", f"/v1/imports/{kind}", params=options, headers=headers, content=pieces(), timeout=timeout
             )
+        finally:
+            with suppress(ValueError):  # an early answer: a thread is reading the next piece still, and ends by itself
+                content.close()
         return accepted
 
     async def report(self, import_id: str) -> Report:

@@ -21,6 +21,8 @@ class IdentityEvent(Base, table=True):
     __tablename__ = "identity_events"
     __table_args__ = (
         Index("identity_events_in_order", "district_id", "at", "id"),
+        Index("identity_events_by_revision", "district_id", "revision"),
+        Index("identity_events_undone", "district_id", postgresql_where=text("undone_at IS NOT NULL")),
         Index(
             "identity_events_of_import", "district_id", "import_id", postgresql_where=text("import_id IS NOT NULL")
         ),

@@ -58,7 +58,7 @@ class Org(_Named, table=True):
     """A school, district, department or other organisation."""
 
     __tablename__ = "orgs"
-    __table_args__ = indexes("orgs")
+    __table_args__ = indexes("orgs", Index("orgs_of_parent", "district_id", "parent_id"))
 
     name: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)
@@ -73,7 +73,7 @@ class AcademicSession(_Named, table=True):
     """A school year, term, semester or grading period."""
 
     __tablename__ = "academic_sessions"
-    __table_args__ = indexes("academic_sessions")
+    __table_args__ = indexes("academic_sessions", Index("academic_sessions_of_parent", "district_id", "parent_id"))
 
     title: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)

@@ -203,8 +203,8 @@ async def test_a_dry_run_tells_what_would_be_and_changes_nothing(roster: RosterS
     report = await roster.load(files.zip(), dry_run="true")
 
     assert report.state == "reported"
-    assert report.summary["types"]["users"]["changed"] == 1
-    assert report.summary["types"]["enrollments"] == {"added": 1, "changed": 0, "leaving": 1, "unchanged": 61}
-    assert {school["school"] for school in report.summary["schools"]} == {"north", "south"}
+    assert report.summary["diff"]["types"]["users"]["changed"] == 1
+    assert report.summary["diff"]["types"]["enrollments"] == {"added": 1, "changed": 0, "leaving": 1, "unchanged": 61}
+    assert {school["school"] for school in report.summary["diff"]["schools"]} == {"north", "south"}
     assert await roster.look("SELECT 1 FROM people WHERE given_name = 'Ada'") == []
     assert await roster.look("SELECT count(*) AS n FROM revisions") == [{"n": 1}]
