@@ -143,7 +143,7 @@ class ClosuresOf(BaseModel):
 class Closure(BaseModel):
     """A school, or one class (`section`) of it, does not meet as usual from `begin` until `end` (exclusive).
 
-    `modality` says how there is teaching meanwhile; without one there is none. Without an end it is until further notice.
+    `modality` says how there is teaching meanwhile; without one there is none. Without an end: until further notice.
     """
 
     id: UUID

@@ -20,7 +20,7 @@ from shared.db import Transaction
 async def tell(
     tx: Transaction, findings: Findings, sql: str, values: Collection[object], finding: Callable[[str | None], Finding]
 ) -> int:
-    """Run a statement that returns `line` and `value` of what it marked, and tell the first ones; how many it marked."""
+    """Run a statement that returns `line` and `value` of what it marked, tell the first ones; how many it marked."""
     rows = await tx.fetch(
         f"WITH {sql} SELECT line, value, count(*) OVER () AS total FROM marked ORDER BY line LIMIT {TOLD_OF_A_KIND}",
         *values,
