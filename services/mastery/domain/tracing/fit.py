@@ -158,17 +158,21 @@ def _maxima(search: Search, model: Model, active: Ints) -> tuple[_Maxima, Model]
     found = _Maxima(
         np.full((len(NAMES), skills), np.nan), np.zeros(skills, np.bool_), np.zeros(skills), [None] * skills
     )
-    todo = active
+    unsettled = active
     for times in HARDER:
-        if not len(todo):
+        if not len(unsettled):
             break
         harder = replace(search, strength=times * STRENGTH)
-        model, still = converged(harder, model, todo)
-        errors = standard_errors(harder, model, todo)
-        for skill in todo.tolist():
+        model, still = converged(harder, model, unsettled)
+        errors = standard_errors(harder, model, unsettled)
+        for skill in unsettled.tolist():
             found.reasons[skill] = _refused(model.values[:, skill, 0], errors[:, skill])
-        found.errors[:, todo], found.still[todo], found.strength[todo] = errors[:, todo], still[todo], times
-        todo = todo[[found.reasons[skill] is not None for skill in todo.tolist()]]
+        found.errors[:, unsettled], found.still[unsettled], found.strength[unsettled] = (
+            errors[:, unsettled],
+            still[unsettled],
+            times,
+        )
+        unsettled = unsettled[[found.reasons[skill] is not None for skill in unsettled.tolist()]]
     return found, model
 
 
