@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -61,54 +61,64 @@ def _told(table: str, name: str, value: Any, order: dict[int, int], names: dict[
     return [names.get(one) for one in value] if isinstance(value, list) else names.get(value)
 
 
-_STATEMENTS = (20, 110)
-"""An import of this size has somewhat more; the first are the worker's own."""
-
-
 class _Died(BaseException):
     """As if the process had ended here."""
 
 
+def _die_at(context: pytest.MonkeyPatch, statement: int) -> list[str]:
+    """Let the process die at a statement, counted from 1; the list fills with what ran. 0: nobody dies."""
+    run, ran = Transaction.run, list[str]()
+
+    async def mortal(tx: Transaction, sql: str, *values: Any) -> str:
+        ran.append(sql)
+        if len(ran) == statement:
+            raise _Died
+        return await run(tx, sql, *values)
+
+    context.setattr(Transaction, "run", mortal)
+    return ran
+
+
+class _Undisturbed(NamedTuple):
+    """What two imports in a row leave when nobody dies, and how many statements the second one takes."""
+
+    rows: Rows
+    statements: int
+
+
 @pytest.fixture
-async def undisturbed(roster: RosterService) -> Rows:
-    """What two imports in a row leave when nobody dies."""
-    for files in (a_roster(students=60), _second()):
-        report = await roster.load(files.zip(), district=OTHER_DISTRICT)
-        assert report.state == "applied"
-    return await _rows(roster, OTHER_DISTRICT)
+async def undisturbed(roster: RosterService, monkeypatch: pytest.MonkeyPatch) -> _Undisturbed:
+    await roster.load(a_roster(students=60).zip(), district=OTHER_DISTRICT)
+    second = await roster.stage(_second().zip(), district=OTHER_DISTRICT)
+    with monkeypatch.context() as counting:
+        ran = _die_at(counting, 0)
+        await roster.imports.advance(second, OTHER_DISTRICT)
+    assert (await roster.report(second, OTHER_DISTRICT)).state == "applied"
+    return _Undisturbed(await _rows(roster, OTHER_DISTRICT), len(ran))
 
 
 @pytest.mark.parametrize("seed", range(7))
 async def test_a_death_at_any_statement_leaves_nothing_and_changes_nothing(
-    roster: RosterService, undisturbed: Rows, monkeypatch: pytest.MonkeyPatch, seed: int
+    roster: RosterService, undisturbed: _Undisturbed, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     await roster.load(a_roster(students=60).zip())
     before = await _rows(roster, DISTRICT)
     import_id = await roster.stage(_second().zip())
-    left = random.Random(seed).randrange(*_STATEMENTS)
-    run = Transaction.run
-
-    async def mortal(tx: Transaction, sql: str, *values: Any) -> str:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise _Died
-        return await run(tx, sql, *values)
 
     with monkeypatch.context() as dying:
-        dying.setattr(Transaction, "run", mortal)
+        _die_at(dying, random.Random(seed).randint(1, undisturbed.statements))
         with pytest.raises(_Died):
             await roster.imports.advance(import_id, DISTRICT)
     assert await _rows(roster, DISTRICT) == before
     await roster.imports.advance(import_id, DISTRICT)
 
     assert (await roster.report(import_id)).state == "applied"
-    assert await _rows(roster, DISTRICT) == undisturbed
+    assert await _rows(roster, DISTRICT) == undisturbed.rows
 
 
 @pytest.mark.parametrize(("point", "time"), [("I1", 1), ("I1", 2), ("I2", 1), ("I2", 2), ("W1", 2)])
 async def test_a_death_at_a_known_point_leaves_nothing_and_changes_nothing(
-    roster: RosterService, undisturbed: Rows, point: str, time: int
+    roster: RosterService, undisturbed: _Undisturbed, point: str, time: int
 ) -> None:
     await roster.load(a_roster(students=60).zip())
     before = await _rows(roster, DISTRICT)
@@ -119,7 +129,7 @@ async def test_a_death_at_a_known_point_leaves_nothing_and_changes_nothing(
     assert await _rows(roster, DISTRICT) == before
     await roster.imports.advance(import_id, DISTRICT)
 
-    assert await _rows(roster, DISTRICT) == undisturbed
+    assert await _rows(roster, DISTRICT) == undisturbed.rows
 
 
 async def test_two_districts_at_once_do_not_wait_for_each_other(roster: RosterService) -> None:

@@ -250,7 +250,7 @@ def test_scores_that_are_none_are_refused() -> None:
     scores, focal = two_groups(100, 6)
 
     with pytest.raises(UnreadableScores, match="table of students and items"):
-        mantel_haenszel(scores.astype(np.float64), focal)  # type: ignore[arg-type]
+        mantel_haenszel(scores.astype(np.float64), focal)  # type: ignore[arg-type]  # floats, as no table of scores is
     with pytest.raises(UnreadableScores, match="each of the 100 students"):
         mantel_haenszel(scores, focal[:50])
     with pytest.raises(UnreadableScores, match="2 item names for 20 items"):
