@@ -71,11 +71,11 @@ def leavers(import_id: UUID, moved: Sequence[Sequence[Any]], today: int) -> list
     ]
 
 
-def enrollments(import_id: UUID, changed: Any) -> Facts:
-    """Enrolments as they are now."""
+def enrollments(import_id: UUID, changed: Any, *, passed: bool = False) -> Facts:
+    """Enrolments as they are now; `passed`: as they ended for who had them, now that they are somebody else's."""
     people, classes, schools = changed["people"], changed["classes"], changed["schools"]
     names = [name.encode() for name in changed["names"]]
-    ids = fact_ids(import_id, b"enrolled", names)
+    ids = fact_ids(import_id, b"passed" if passed else b"enrolled", names)
     keys = [people[at : at + 16] for at in range(0, len(people), 16)]
     facts = [
         b"".join(

@@ -36,20 +36,29 @@ def split(
     )  # fmt: skip
 
 
-def enrolled(revision: int, changed: Iterable[Any]) -> Iterator[pb.EnrollmentChanged]:
-    """Enrolments that are somebody else's now."""
+def enrolled(revision: int, people: Sequence[UUID], changed: Iterable[Any]) -> Iterator[pb.EnrollmentChanged]:
+    """Enrolments that passed from one of these two to the other: ended for who had them, and as they are."""
     for row in changed:
-        yield pb.EnrollmentChanged(
-            id=_id(revision, row["sourced_id"].encode()),
-            person=row["person_id"].bytes,
-            **{"class": row["class_id"].bytes},
-            school=row["school_id"].bytes,
-            role=row["role"],
-            begin_day=_day(row["begin_on"]),
-            end_day=_day(row["end_on"]),
-            ended=row["status"] != "active",
-            enrollment=row["sourced_id"],
-        )
+        is_over = row["status"] != "active"
+        if not is_over:
+            for other in people:
+                if other != row["person_id"]:
+                    yield _enrolled(revision, row, other, ended=True)
+        yield _enrolled(revision, row, row["person_id"], ended=is_over)
+
+
+def _enrolled(revision: int, row: Any, person: UUID, *, ended: bool) -> pb.EnrollmentChanged:
+    return pb.EnrollmentChanged(
+        id=_id(revision, row["sourced_id"].encode(), person.bytes),
+        person=person.bytes,
+        **{"class": row["class_id"].bytes},
+        school=row["school_id"].bytes,
+        role=row["role"],
+        begin_day=_day(row["begin_on"]),
+        end_day=_day(row["end_on"]),
+        ended=ended,
+        enrollment=row["sourced_id"],
+    )
 
 
 def _day(when: date | None) -> int | None:

@@ -103,7 +103,7 @@ async def _people(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
 
 
 async def _enrollments(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
-    async for columns in telling.enrollments(tx, present=True):
+    async for columns in telling.enrolled(tx):
         yield pb.EnrollmentsChanged, (await asyncio.to_thread(events.enrollments, cause, columns)).facts
 
 

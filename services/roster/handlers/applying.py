@@ -68,8 +68,8 @@ async def _place(tx: Transaction, cause: UUID) -> None:
 async def _announce(tx: Transaction, cause: UUID) -> None:
     """Announce what else changed that others may hear of."""
     tx.announce(pb.OrganisationsChanged, events.organisations(cause, await telling.organisations(tx)))
-    async for changed in telling.enrollments(tx):
-        facts = await asyncio.to_thread(events.enrollments, cause, changed)
+    async for changed, passed in telling.enrollments(tx):
+        facts = await asyncio.to_thread(events.enrollments, cause, changed, passed=passed)
         tx.announce_encoded(pb.EnrollmentsChanged, facts.keys, facts.facts)
         await tx.flush_announced()
     async for described in telling.demographics(tx):

@@ -213,7 +213,7 @@ async def _made(
 async def _tell(tx: Transaction, event: UUID, people: Sequence[UUID], revision: int) -> None:
     """Whose enrolments and demographics are other than before, and who is somewhere else."""
     changed = await kept.enrolled(tx, people, revision)
-    tx.announce(pb.EnrollmentsChanged, events_identity.enrolled(revision, changed))
+    tx.announce(pb.EnrollmentsChanged, events_identity.enrolled(revision, people, changed))
     moved = await kept.moved(tx)
     cause = UUID(int=event.int ^ revision)  # an event and what takes it back are told apart
     today = (date.today() - _EPOCH).days  # noqa: DTZ011  # as the database's current_date

@@ -18,6 +18,7 @@ _DAY = "COALESCE({} - date '1970-01-01', -2147483648)"
 _CHANGED, _PRESENT = "change <> 'dated'", "status = 'active'"
 _DESCRIBED = """birth_on - date '1970-01-01', sex, american_indian_or_alaska_native, asian, black_or_african_american,
     native_hawaiian_or_other_pacific_islander, white, two_or_more_races, hispanic_or_latino, status <> 'active'"""
+_RANGE = "ctid >= $1::text::tid AND ctid < $2::text::tid"
 _AT_ONCE = 10_000
 
 
@@ -46,23 +47,59 @@ async def placed(tx: Transaction) -> AsyncIterator[Sequence[Any]]:
         yield rows
 
 
-async def enrollments(tx: Transaction, *, present: bool = False) -> AsyncIterator[Any]:
-    """Enrolments, in columns: ids joined end to end, names and roles as lists."""
-    table, which = ("enrollments", _PRESENT) if present else ("d_enrollments", _CHANGED)
-    async for begin, end in pages(tx, table):
+async def enrollments(tx: Transaction) -> AsyncIterator[tuple[Any, bool]]:
+    """Enrolments that changed, in columns, and whether they are those that passed to somebody else.
+
+    Who had these is told first that they have ended, as they were: they are told as ended of him, and then as they are.
+    """
+    passed = "bool_or(old_person_id <> person_id) AS passed"
+    async for begin, end in pages(tx, "d_enrollments"):
         row = await tx.fetchrow(
-            f"""
-            SELECT string_agg(uuid_send(person_id), '') AS people, string_agg(uuid_send(class_id), '') AS classes,
-                   string_agg(uuid_send(school_id), '') AS schools, array_agg(sourced_id) AS names,
-                   array_agg(role || CASE WHEN status = 'active' THEN '' ELSE ' ended' END || ' '
-                             || {_DAY.format("begin_on")} || ' ' || {_DAY.format("end_on")}) AS rest
-            FROM {table}
-            WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND {which}
-            """,
-            begin, end,
-        )  # fmt: skip
+            f"SELECT {_enrolled('', 'status')}, {passed} FROM d_enrollments WHERE {_RANGE} AND {_CHANGED}", begin, end
+        )
+        if row is None or not row["names"]:
+            continue
+        if row["passed"] and (had := await _passed(tx, begin, end)):
+            yield had, True
+        yield row, False
+
+
+async def _passed(tx: Transaction, begin: str, end: str) -> Any:
+    """The enrolments of a range that were somebody else's, as they were then; None where they had all ended."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_enrolled("h.", "'ended'")}
+        FROM (SELECT sourced_id FROM d_enrollments
+              WHERE {_RANGE} AND {_CHANGED} AND was_active AND old_person_id <> person_id) AS d,
+             LATERAL (SELECT * FROM enrollments_history k WHERE k.district_id = $3 AND k.sourced_id = d.sourced_id
+                      ORDER BY k.replaced_in DESC LIMIT 1) AS h
+        """,
+        begin, end, tx.caller.district,
+    )  # fmt: skip
+    return row if row and row["names"] else None
+
+
+async def enrolled(tx: Transaction) -> AsyncIterator[Any]:
+    """Everybody's enrolments, in the same columns."""
+    async for begin, end in pages(tx, "enrollments"):
+        row = await tx.fetchrow(
+            f"SELECT {_enrolled('', 'status')} FROM enrollments WHERE {_RANGE} AND {_PRESENT}", begin, end
+        )
         if row is not None and row["names"]:
             yield row
+
+
+def _enrolled(of: str, status: str) -> str:
+    """The columns: ids joined end to end, names and the rest as lists."""
+    ids = ", ".join(
+        f"string_agg(uuid_send({of}{name}_id), '') AS {what}"
+        for name, what in (("person", "people"), ("class", "classes"), ("school", "schools"))
+    )
+    return f"""
+        {ids}, array_agg({of}sourced_id) AS names,
+        array_agg({of}role || CASE WHEN {status} = 'active' THEN '' ELSE ' ended' END || ' '
+                  || {_DAY.format(of + "begin_on")} || ' ' || {_DAY.format(of + "end_on")}) AS rest
+    """
 
 
 async def organisations(tx: Transaction, *, present: bool = False) -> list[Any]:

@@ -33,7 +33,7 @@ class Consumer:
     organisations: dict[bytes, Any] = field(default_factory=dict)
     people: dict[tuple[bytes, bool], Any] = field(default_factory=dict)
     placed: dict[bytes, Any] = field(default_factory=dict)
-    enrollments: dict[str, Any] = field(default_factory=dict)
+    enrollments: dict[tuple[bytes, str], Any] = field(default_factory=dict)
     absorbed: dict[bytes, Any] = field(default_factory=dict)
     closures: dict[bytes, Any] = field(default_factory=dict)
     described: dict[bytes, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Consumer:
         _keep(self.placed, fact.student, fact, is_so=bool(fact.places))
 
     def _EnrollmentsChanged(self, fact: Any) -> None:
-        _keep(self.enrollments, fact.enrollment, fact, is_so=not fact.ended)
+        _keep(self.enrollments, (fact.person, fact.enrollment), fact, is_so=not fact.ended)
 
     def _PeopleMerged(self, fact: Any) -> None:
         _keep(self.absorbed, fact.absorbed, pb.PersonMerged(person=fact.person), is_so=not fact.undone)
@@ -150,6 +150,7 @@ async def much_happens(roster: RosterService) -> None:
     changed = a_roster(students=60).drop("users", "s000").drop("roles", "r-s000").drop("enrollments", "e-s000")
     changed.drop("demographics", "s000", "s002").put("demographics", "s004,,,2016-05-01", "s004,,,")
     changed.put("enrollments", "e-s001,,,class-south,south", "e-s001,,,class-north,north")
+    changed.put("enrollments", "class-south,south,s015,student", "class-south,south,s017,student")
     changed.put("orgs", "School south,school", "School of the south,school")
     changed.put("enrollments", f"e-s003,,,class-south,south,s003,student,,{BEGAN},{ENDS}",
                 f"e-s003,,,class-south,south,s003,student,,{BEGAN},{ENDED}")  # fmt: skip
@@ -191,6 +192,15 @@ async def test_the_present_state_alone_is_what_all_facts_so_far_come_to(roster: 
 
     assert _now_or_later(Consumer().hear(told.facts)) == _now_or_later(Consumer().hear(await outbox(roster)))
     assert {type.rpartition(".")[2] for type, _ in told.facts} == set(TYPES)
+
+
+async def test_nobody_keeps_an_enrolment_that_is_somebody_elses_now(roster: RosterService) -> None:
+    await much_happens(roster)
+
+    heard = Consumer().hear(await outbox(roster))
+
+    rows = await roster.look("SELECT person_id, sourced_id FROM enrollments WHERE status = 'active'")
+    assert set(heard.enrollments) == {(row["person_id"].bytes, row["sourced_id"]) for row in rows}
 
 
 async def test_hearing_again_what_was_told_already_does_no_harm(roster: RosterService) -> None:

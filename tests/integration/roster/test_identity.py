@@ -82,7 +82,9 @@ async def test_the_others_hear_of_it(roster: RosterService) -> None:
     [fact] = await heard(roster, pb.PeopleMerged)
     assert (fact.person, fact.absorbed, fact.undone) == (ADA.bytes, BEN.bytes, False)
     moved = (await heard(roster, pb.EnrollmentsChanged))[before[pb.EnrollmentsChanged] :]
-    assert [(one.enrollment, one.person) for one in moved] == [("e-s001", ADA.bytes)]
+    assert [(one.enrollment, one.person, one.ended) for one in moved] == [
+        ("e-s001", BEN.bytes, True), ("e-s001", ADA.bytes, False),
+    ]  # fmt: skip
     placed = (await heard(roster, pb.StudentsPlaced))[before[pb.StudentsPlaced] :]
     assert {one.student: len(one.places) for one in placed} == {ADA.bytes: 2, BEN.bytes: 0}
     [left] = await heard(roster, pb.PeopleLeft)

@@ -131,6 +131,36 @@ class TestFacts:
         (moved,) = await roster.heard(pb.PeopleMoved)
         assert (moved.person, moved.places[0].school) == (an_id("user", "s001").bytes, an_id("org", "north").bytes)
 
+    async def test_an_enrolment_that_passes_to_another_person_ends_for_the_one_who_had_it(
+        self, roster: RosterService
+    ) -> None:
+        await roster.load(a_roster(students=8).zip())
+        before = len(await roster.heard(pb.EnrollmentsChanged))
+        files = a_roster(students=8)
+        files.put("enrollments", f"e-s001,,,class-south,south,s001,student,,{BEGAN}",
+                  f"e-s001,,,class-north,north,s003,proctor,,{TODAY}")  # fmt: skip
+
+        await roster.load(files.zip())
+
+        told = (await roster.heard(pb.EnrollmentsChanged))[before:]
+        assert [(fact.enrollment, fact.person, getattr(fact, "class"), fact.role, fact.ended) for fact in told] == [
+            ("e-s001", an_id("user", "s001").bytes, an_id("class", "class-south").bytes, "student", True),
+            ("e-s001", an_id("user", "s003").bytes, an_id("class", "class-north").bytes, "proctor", False),
+        ]
+        assert told[0].school == an_id("org", "south").bytes
+        assert told[0].begin_day < told[1].begin_day
+        assert told[0].id != told[1].id
+
+    async def test_an_enrolment_that_had_ended_passes_without_a_word_to_who_had_it(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=8).zip())
+        await roster.load(a_roster(students=8).drop("enrollments", "e-s001").zip())
+        before = len(await roster.heard(pb.EnrollmentsChanged))
+
+        await roster.load(a_roster(students=8).put("enrollments", "south,s001,student", "south,s003,student").zip())
+
+        told = (await roster.heard(pb.EnrollmentsChanged))[before:]
+        assert [(fact.person, fact.ended) for fact in told] == [(an_id("user", "s003").bytes, False)]
+
     async def test_a_fact_has_one_id_whatever_dies_on_the_way(self, roster: RosterService) -> None:
         import_id = await roster.stage(a_roster().zip())
 
