@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 from hypothesis import settings
 
 from deploy import provision
@@ -21,9 +22,22 @@ from shared.db import Database
 settings.register_profile("quick", max_examples=40)  # of properties that do not ask for a number of their own
 settings.load_profile("quick")
 
+_LOGGED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.format_exc_info,
+    structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+]
+
 FreshDatabase = Callable[[str], Awaitable[Database]]
 PASSWORD = "of-the-tests"
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Logs in plain lines: structlog's own way of drawing a traceback, with every local, takes seconds each."""
+    structlog.configure(processors=_LOGGED)
 
 
 @pytest.fixture(scope="session")
