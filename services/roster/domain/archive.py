@@ -11,10 +11,11 @@ from typing import IO
 from services.roster.domain.blocks import Encoding
 from services.roster.domain.cells import Chunk
 from services.roster.domain.columns import File
+from services.roster.domain.contents import Content, Digested, digest_of
 from services.roster.domain.csvfile import Reader
 from services.roster.domain.delivery import Delivery
 from services.roster.domain.findings import Finding, Findings, Unreadable
-from services.roster.domain.header import slips
+from services.roster.domain.header import is_slip
 from services.roster.domain.layout import NAMES, READ
 from services.roster.domain.manifest import Manifest, read_manifest
 
@@ -23,10 +24,15 @@ ENTRIES = 40
 RATIO = 100
 FREE_BYTES = 10 * 1000 * 1000
 MANIFEST = "manifest.csv"
+MANIFEST_BYTES = 1 << 20
+"""A manifest is read whole."""
 ARCHIVE = "archive"
 _NESTED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What zipfile raises for an archive that is cut off, damaged, encrypted or packed in an unknown way."""
+_MISLED = (*_BROKEN, ValueError)
+"""What it raises beside for names that are no text, and for places beyond any file."""
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -37,6 +43,7 @@ class Archive:
         self._zip = zipped
         self._findings = findings
         self._entries = _checked_entries(zipped, findings)
+        self._digests: dict[str, str] = {}
 
     def delivery(self) -> Delivery:
         """Read the manifest and settle which files are there."""
@@ -60,7 +67,26 @@ class Archive:
         entry = self._entry(file.name)
         assert entry is not None
         with self._opened(entry) as stream:
-            yield Reader(file, stream, self._findings, encoding=encoding)
+            digested = Digested(stream)
+            yield Reader(file, digested, self._findings, encoding=encoding)
+            self._digests[file.name] = digested.digest()
+
+    def contents(self) -> dict[str, Content]:
+        """What the files hold that were read to their end."""
+        infos = {name: self._entries[self._entry(name) or name] for name in self._digests}
+        return {name: Content(one.file_size, one.CRC, self._digests[name]) for name, one in infos.items()}
+
+    def holds(self, file: File, content: Content) -> bool:
+        """Whether a file holds just this. It is read for it only where size and checksum are the same."""
+        entry = self._entry(file.name)
+        if entry is None or (self._entries[entry].file_size, self._entries[entry].CRC) != (content.bytes, content.crc):
+            return False
+        with self._opened(entry) as stream:
+            try:
+                self._digests[file.name] = digest_of(stream)
+            except _BROKEN:
+                return False  # whoever reads it for its rows tells where it is damaged
+        return self._digests[file.name] == content.sha256
 
     def chunks(self, reader: Reader) -> Iterator[Chunk]:
         """The reader's chunks; Unreadable where the archive itself is damaged."""
@@ -73,7 +99,7 @@ class Archive:
     def _opened(self, entry: str) -> Iterator[IO[bytes]]:
         try:
             stream = self._zip.open(self._entries[entry])
-        except _BROKEN as wrong:
+        except _MISLED as wrong:
             raise _cut_off(entry) from wrong
         with stream:
             yield stream
@@ -91,6 +117,8 @@ class Archive:
                     "Add manifest.csv to the archive, as the standard has it.",
                 )
             )
+        if self._entries[entry].file_size > MANIFEST_BYTES:
+            raise _unsafe(MANIFEST, "manifest-too-large", "Keep it under 1 MB: it has a line for each file.")
         with self._opened(entry) as stream:
             try:
                 return read_manifest(stream, self._findings)
@@ -108,11 +136,7 @@ class Archive:
             stem = entry[:-4] if entry.lower().endswith(".csv") else None
             name = known.get(stem.lower()) if stem is not None else None
             if name is None:
-                near = [
-                    one
-                    for one in known.values()
-                    if stem and len(stem) > 3 and 0 < slips(one.lower(), stem.lower()) <= 2
-                ]
+                near = [one for one in known.values() if stem and len(stem) > 3 and is_slip(stem.lower(), one.lower())]
                 if near:
                     self._problem(entry, "file-name", f"Name it {near[0]}.csv.")
                 else:
@@ -140,7 +164,7 @@ def open_archive(path: Path, findings: Findings) -> Iterator[Archive]:
         raise _unsafe(ARCHIVE, "archive-too-large", "Keep the archive under 1 GB.")
     try:
         zipped = zipfile.ZipFile(path)
-    except _BROKEN as wrong:
+    except _MISLED as wrong:
         raise Unreadable(
             Finding(ARCHIVE, None, None, None, "archive", "Send a whole zip archive; this is none, or it is cut off.")
         ) from wrong
@@ -150,6 +174,8 @@ def open_archive(path: Path, findings: Findings) -> Iterator[Archive]:
 
 def _checked_entries(zipped: zipfile.ZipFile, findings: Findings) -> dict[str, zipfile.ZipInfo]:
     """The files of the archive by their name without the one folder they may be in."""
+    if not all(info.filename for info in zipped.infolist()):
+        raise _cut_off(ARCHIVE)
     infos = [info for info in zipped.infolist() if not info.is_dir()]
     if len(infos) > ENTRIES:
         raise _unsafe(ARCHIVE, "too-many-entries", f"Keep to {ENTRIES} files; this has {len(infos)}.")
@@ -186,6 +212,8 @@ def _check_entry(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         raise _unsafe(info.filename, "entry-name", "Put the file itself in the archive, not a link.")
     if info.flag_bits & 0x1:
         raise _unsafe(info.filename, "encrypted", "Send the archive without a password.")
+    if info.compress_type not in _PACKED:
+        raise _unsafe(info.filename, "compression", "Compress with deflate, as zip programs do by default.")
     if info.file_size > FREE_BYTES and info.file_size > RATIO * max(1, info.compress_size):
         raise _unsafe(info.filename, "ratio", f"Compressed more than {RATIO} to 1: this is no roster.")
     if path.suffix.lower() in _NESTED:
@@ -193,7 +221,7 @@ def _check_entry(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     try:
         with zipped.open(info) as stream:
             begins = stream.read(4)
-    except _BROKEN as wrong:
+    except _MISLED as wrong:
         raise _cut_off(path.name) from wrong
     if begins == _ZIP_MAGIC:
         raise _unsafe(info.filename, "nested-archive", "Put the files themselves in the archive.")

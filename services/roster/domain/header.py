@@ -6,6 +6,8 @@ from services.roster.domain.columns import Column, File
 from services.roster.domain.findings import Finding
 
 METADATA = "metadata."
+WIDEST = 1_000
+"""Cells of a header; a file with more is none of the standard's."""
 _SLIPS = 2
 _LONG_ENOUGH = 6
 
@@ -32,6 +34,10 @@ def read_header(file: File, cells: list[str]) -> tuple[Header | None, list[Findi
         names.pop()
     if len(names) < len(cells):
         find("header-empty", f"{len(cells) - len(names)} empty cells at the end were left out.", "", repaired=True)
+
+    if len(names) > WIDEST:
+        find("header-too-wide", f"Keep to {WIDEST:,} columns; this has {len(names):,}.", "")
+        return None, findings
 
     expected = {column.name: column for column in file.columns}
     placed: dict[str, int] = {}
@@ -86,8 +92,13 @@ def _alike(name: str, candidates: list[str]) -> str | None:
         return same[0]
     if len(name) < _LONG_ENOUGH:
         return None
-    near = [candidate for candidate in candidates if 0 < slips(name.lower(), candidate.lower()) <= _SLIPS]
+    near = [candidate for candidate in candidates if is_slip(name.lower(), candidate.lower())]
     return near[0] if len(near) == 1 else None
+
+
+def is_slip(name: str, meant: str) -> bool:
+    """Whether this may be another name, with a slip or two of the pen."""
+    return abs(len(name) - len(meant)) <= _SLIPS and 0 < slips(name, meant) <= _SLIPS
 
 
 def slips(one: str, other: str) -> int:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.roster.domain.header import read_header, slips
+from services.roster.domain.header import is_slip, read_header, slips
 from services.roster.domain.layout import READ
 
 USERS = READ["1.2"]["users"]
@@ -95,3 +95,15 @@ def test_slips_are_a_distance(one: str, other: str) -> None:
     assert slips(one, other) == slips(other, one)
     assert (slips(one, other) == 0) == (one == other)
     assert slips(one, other) <= max(len(one), len(other))
+
+
+def test_a_header_of_more_columns_than_any_file_has_is_refused_before_it_is_compared() -> None:
+    header, found = read_header(USERS, [*NAMES, *(f"metadata.{number}" for number in range(90_000))])
+
+    assert header is None
+    assert [finding.rule for finding in found] == ["header-too-wide"]
+
+
+@given(st.text(st.sampled_from("abAB"), max_size=12), st.text(st.sampled_from("abAB"), max_size=12))
+def test_names_whose_lengths_differ_too_much_are_told_apart_without_comparing_letters(one: str, other: str) -> None:
+    assert is_slip(one, other) == (0 < slips(one, other) <= 2)
