@@ -54,6 +54,18 @@ async def test_moments_are_read_with_and_without_parts_of_a_second_and_zone(rest
     assert await _since(rest, later, op="<") == [one]
 
 
+async def test_of_a_moment_to_come_nothing_is_told(rest: Rest) -> None:
+    async with rest.district.change() as change:
+        await change.add("orgs", "a")
+        await change.add("orgs", "b")
+
+    for op in (">", ">="):
+        assert await _since(rest, "2999-01-01T00:00:00.000Z", op=op) == []
+        both = f"dateLastModified{op}'2999-01-01T00:00:00Z' OR sourcedId='a'"
+        assert await rest.names(f"{ROSTERING}/orgs?limit=1&sort=name&filter={both}") == ["a"]
+    assert await rest.names(f"{ROSTERING}/orgs?filter=dateLastModified<'2999-01-01T00:00:00.000Z'") == ["a", "b"]
+
+
 async def test_somebody_who_asks_waits_for_what_is_already_stamped(rest: Rest) -> None:
     async with rest.district.change() as change:
         await change.add("orgs", "a")

@@ -86,8 +86,9 @@ def _keyed(where: str, collection: Collection, parents: tuple[str, ...], values:
 
 
 def parents_there(collection: Collection, parents: tuple[str, ...], values: Values) -> str:
-    """Whether there is what the collection lies in, as far as the caller may see."""
-    return _keyed(f"{{{len(parents) - 1}}} IS NOT NULL", collection, parents, values)
+    """Whether there is all that the collection lies in, as far as the caller may see."""
+    there = " AND ".join(f"{{{place}}} IS NOT NULL" for place in range(len(parents)))
+    return _keyed(there, collection, parents, values)
 
 
 def member(alias: str, as_of: AsOf | None) -> str:
@@ -158,11 +159,11 @@ def _condition(compared: Compared, op: str, value: str, values: Values, since: d
 
 
 def _changed(sql: str, op: str, moment: datetime, values: Values, since: dict[datetime, int | None]) -> str:
+    after, lowest = op in (">", ">="), since.get(moment)
+    if after and lowest is None:
+        return "false"  # and nothing is put: PostgreSQL refuses a value that nobody asks about
     exact = f"{sql} {_COMPARED[op]} {values.put(moment, 'timestamptz')}"
-    if op not in (">", ">="):
-        return exact
-    lowest = since.get(moment)
-    return "false" if lowest is None else f"t.revision >= {lowest:d} AND {exact}"
+    return f"t.revision >= {lowest:d} AND {exact}" if after else exact
 
 
 def _words(sql: str, op: str, value: str, values: Values) -> str:
