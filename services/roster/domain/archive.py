@@ -24,7 +24,7 @@ ENTRIES = 40
 RATIO = 100
 FREE_BYTES = 10 * 1000 * 1000
 MANIFEST = "manifest.csv"
-MANIFEST_BYTES = 1 << 20
+MANIFEST_BYTES = 4 << 20
 """A manifest is read whole."""
 ARCHIVE = "archive"
 _NESTED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst")
@@ -118,7 +118,7 @@ class Archive:
                 )
             )
         if self._entries[entry].file_size > MANIFEST_BYTES:
-            raise _unsafe(MANIFEST, "manifest-too-large", "Keep it under 1 MB: it has a line for each file.")
+            raise _unsafe(MANIFEST, "manifest-too-large", "Keep it under 4 MB: it has a line for each file.")
         with self._opened(entry) as stream:
             try:
                 return read_manifest(stream, self._findings)
