@@ -28,6 +28,10 @@ class NotReported(Conflict):
     """This import is no dry run that could be applied."""
 
 
+class Overtaken(Conflict):
+    """A newer file came since; what this one says is of an earlier day."""
+
+
 class NotUndoable(Conflict):
     """This import cannot be taken back."""
 
@@ -76,6 +80,33 @@ async def apply(tx: Transaction, import_id: UUID) -> None:
         raise NotReported(f"The files of this dry run were kept for {KEPT.days} days; send them again.")
     await tx.run("UPDATE imports SET options = options - $2::text WHERE id = $1", import_id, DRY_RUN)
     await _again(tx, row, "staged")
+
+
+async def check_order(tx: Transaction, import_id: UUID) -> None:
+    """Whether no newer file of its kind has been applied since, or is about to be. Raises: Overtaken.
+
+    A newer one that was refused, undone, only reported, or is held itself has changed nothing.
+    """
+    newer = await tx.fetchrow(
+        """
+        SELECT n.kind || '-' || n.id AS name, n.state = 'applied' AS is_over
+        FROM imports i JOIN imports n ON n.kind = i.kind AND n.id > i.id
+        WHERE i.id = $1 AND i.state IN ('held', 'reported')
+          AND (n.state = 'applied'
+               OR n.state IN ('receiving', 'staged', 'validating', 'merging')
+                  AND n.options ->> $2::text IS DISTINCT FROM 'true')
+        ORDER BY is_over DESC, n.id DESC LIMIT 1
+        """,
+        import_id, DRY_RUN,
+    )  # fmt: skip
+    if newer is None:
+        return
+    if newer["is_over"]:
+        raise Overtaken(
+            f"A newer file, {newer['name']}, has been applied since: this one tells of an earlier day. "
+            "If it is right all the same, send this one again."
+        )
+    raise Overtaken(f"A newer file, {newer['name']}, is under way; decide when that is over.")
 
 
 async def reject(tx: Transaction, import_id: UUID) -> None:

@@ -13,7 +13,7 @@ from shared.errors import Invalid
 from shared.http import CallerOf, Read, Write
 from shared.imports import deciding, reports, uploads
 from shared.imports.findings import Sort
-from shared.imports.importers import Importer, Undoes, WholeImporter, options_of
+from shared.imports.importers import Importer, InOrder, Undoes, WholeImporter, options_of
 from shared.imports.reports import Brief, FindingsPage, NoSuchImport, Report, report_of
 from shared.imports.worker import Worker
 
@@ -51,7 +51,7 @@ class Imports:
     def _routes(self) -> APIRouter:
         router = APIRouter()
         decisions: Mapping[str, Callable[[Transaction, UUID], Awaitable[None]]] = {
-            "approve": deciding.approve, "reject": deciding.reject, "apply": deciding.apply, "undo": self._undo,
+            "approve": self._approve, "reject": deciding.reject, "apply": self._apply, "undo": self._undo,
         }  # fmt: skip
         for name, decide in decisions.items():
             self._decision(router, name, decide)
@@ -128,6 +128,20 @@ class Imports:
             return await report_of(tx, import_id)
 
         router.add_api_route(f"/imports/{{import_id}}:{name}", decided, methods=["POST"], name=name)
+
+    async def _approve(self, tx: Transaction, import_id: UUID) -> None:
+        await self._check_order(tx, import_id)
+        await deciding.approve(tx, import_id)
+
+    async def _apply(self, tx: Transaction, import_id: UUID) -> None:
+        await self._check_order(tx, import_id)
+        await deciding.apply(tx, import_id)
+
+    async def _check_order(self, tx: Transaction, import_id: UUID) -> None:
+        kind = await tx.fetchval("SELECT kind FROM imports WHERE id = $1 FOR UPDATE", import_id)
+        importer = self._importers.get(kind)
+        if isinstance(importer, InOrder) and importer.in_order:
+            await deciding.check_order(tx, import_id)
 
     async def _undo(self, tx: Transaction, import_id: UUID) -> None:
         kind = await tx.fetchval("SELECT kind FROM imports WHERE id = $1", import_id)

@@ -58,6 +58,16 @@ class Undoes(Protocol):
         """Bring it back, in this transaction; what is said of it in the summary, under `undone`."""
 
 
+@runtime_checkable
+class InOrder(Protocol):
+    """An importer of files that may speak of everything: behind a newer one that was applied, none is taken up again.
+
+    It would bring an earlier day back.
+    """
+
+    in_order: bool
+
+
 def options_of(importer: Importer | WholeImporter) -> Mapping[str, Sequence[str]]:
     """The query parameters an importer understands besides keep_good."""
     return importer.options if isinstance(importer, WholeImporter) else {}

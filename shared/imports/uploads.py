@@ -13,6 +13,7 @@ from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.errors import Conflict, Invalid
 from shared.events import uuid7
+from shared.imports.importers import DRY_RUN
 
 _PIECE_BYTES = 1 << 20
 _KEPT_EVERY_SECONDS = 20.0  # a slow upload is kept in smaller pieces, long before it would count as abandoned
@@ -125,11 +126,19 @@ async def _receive(
 async def _again(
     database: Database, caller: Caller, how: How, begin: Sequence[bytes], rest: AsyncIterator[bytes]
 ) -> UUID:
-    """The key is known: the same file gets the same answer, another file is refused."""
+    """The key is known: the same file gets the same answer, another file is refused.
+
+    A dry run that was applied for real since is still what was asked for.
+    """
     async with database.reading(caller) as tx:
         row = await tx.fetchrow(
-            "SELECT id, digest, options = $3::jsonb AS is_same FROM imports WHERE kind = $1 AND idempotency_key = $2",
-            how.kind, how.idempotency_key, json.dumps(how.options),
+            """
+            SELECT id, digest,
+                   keep_good = $4 AND (options = $3::jsonb
+                       OR $3::jsonb ->> $5::text = 'true' AND options = $3::jsonb - $5::text) AS is_same
+            FROM imports WHERE kind = $1 AND idempotency_key = $2
+            """,
+            how.kind, how.idempotency_key, json.dumps(how.options), how.keep_good, DRY_RUN,
         )  # fmt: skip
     if row is None or row["digest"] is None:
         raise StillReceiving

@@ -35,6 +35,7 @@ class Letters:
     """Every line is a row and is announced: `bad` breaks a rule, `doubtful` asks a person, `slow` waits."""
 
     kind = "letters"
+    in_order = True
     options: Mapping[str, tuple[str, ...]] = {DRY_RUN: SWITCH, "order": ("up", "down")}
 
     def __init__(self) -> None:
@@ -309,6 +310,50 @@ class TestAHeldImport:
         assert await world.rows("stage.queue") == 1
 
 
+class TestOvertakenByANewerOne:
+    @pytest.mark.parametrize(("decision", "options"), [("approve", {}), ("apply", {"dry_run": "true"})])
+    async def test_is_not_taken_up_again(self, world: World, decision: str, options: dict[str, str]) -> None:
+        older = await world.load("doubtful\n", **options)
+        newer = await world.load("one\n")
+
+        answer = await world.ask("POST", f"/imports/{older.id}:{decision}")
+
+        assert answer.status_code == 409
+        assert f"letters-{newer.id}, has been applied since" in answer.json()["detail"]
+        assert "send this one again" in answer.json()["detail"]
+        assert (await world.report(older.id)).state == older.state
+        assert await world.rows("stage.queue") == 0
+
+    async def test_that_still_waits_is_not_let_past(self, world: World) -> None:
+        older = await world.load("doubtful\n")
+        newer = await world.stage("one\n")
+
+        answer = await world.ask("POST", f"/imports/{older.id}:approve")
+
+        assert answer.status_code == 409
+        assert f"letters-{newer}, is under way" in answer.json()["detail"]
+
+    async def test_is_taken_up_when_the_newer_one_changed_nothing(self, world: World) -> None:
+        older = await world.load("doubtful\n")
+        undone = await world.load("one\n")
+        await world.ask("POST", f"/imports/{undone.id}:undo")
+        await world.imports.advance(undone.id, DISTRICT)
+        await world.load("bad\n")
+        await world.load("doubtful\n")
+        await world.load("one\n", dry_run="true")
+        await world.stage("two\n", dry_run="true")
+        await world.load("one\n", district=OTHER)
+
+        assert (await world.ask("POST", f"/imports/{older.id}:approve")).status_code == 200
+
+    async def test_is_taken_up_where_files_do_not_speak_of_everything(self, world: World) -> None:
+        world.letters.in_order = False
+        older = await world.load("doubtful\n")
+        await world.load("one\n")
+
+        assert (await world.ask("POST", f"/imports/{older.id}:approve")).status_code == 200
+
+
 class TestADryRun:
     async def test_changes_nothing_and_can_be_applied(self, world: World) -> None:
         reported = await world.load("one\n", dry_run="true")
@@ -417,6 +462,27 @@ class TestOptions:
         assert await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", how) == first
         with pytest.raises(SameKeyOtherFile):
             await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", {"order": "down"})
+
+    async def test_of_a_dry_run_are_still_the_same_when_it_was_applied(self, world: World) -> None:
+        how = {"order": "up"}
+        dry = {**how, DRY_RUN: "true"}
+        reported = await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", dry)
+        await world.imports.advance(reported, DISTRICT)
+        with pytest.raises(SameKeyOtherFile):  # nothing of it is in force: who sends it for real has to know
+            await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", how)
+        await world.ask("POST", f"/imports/{reported}:apply")
+
+        assert await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", dry) == reported
+        with pytest.raises(SameKeyOtherFile):
+            await world.imports.stage(
+                a_caller(), "letters", body_of("one"), False, "key-1", {DRY_RUN: "true", "order": "down"}
+            )
+
+    async def test_keeping_what_is_good_is_one_of_them(self, world: World) -> None:
+        await world.imports.stage(a_caller(), "letters", body_of("one"), False, "key-1", {})
+
+        with pytest.raises(SameKeyOtherFile):
+            await world.imports.stage(a_caller(), "letters", body_of("one"), True, "key-1", {})
 
 
 class TestWhatWasFound:

@@ -29,6 +29,7 @@ class RosterImport:
     """OneRoster CSV archives, as the kernel's import machinery wants them."""
 
     kind = "roster"
+    in_order = True
     options: Mapping[str, Sequence[str]] = MappingProxyType({
         "strict": SWITCH,
         DRY_RUN: SWITCH,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import Conflict
 from shared.imports import Report
 from tests.integration.roster.archives import BEGAN, ENDED, ENDS, TODAY, Roster, a_roster
 from tests.integration.roster.conftest import DISTRICT, OTHER_DISTRICT, RosterService, a_caller
@@ -249,9 +250,10 @@ class TestApproval:
         assert [row["sourced_id"] for row in gone] == ["s000", "s002"]
 
     async def test_is_for_what_was_seen_and_asks_again_when_others_came_meanwhile(self, roster: RosterService) -> None:
-        await roster.load(a_roster(students=MANY).zip())
+        await roster.load(a_roster(students=100).zip())
+        fewer = await _decide(roster, await roster.load(a_roster(students=MANY).zip()), "approve")
         held = await roster.load(_without("s000", "s002").zip())
-        assert (await roster.load(a_roster(students=100).zip())).state == "applied"
+        assert (await _decide(roster, fewer, "undo")).state == "undone"
 
         report = await _decide(roster, held, "approve")
 
@@ -260,6 +262,18 @@ class TestApproval:
         assert await roster.look("SELECT FROM people WHERE status <> 'active'") == []
         again = await _decide(roster, report, "approve")
         assert (again.state, again.approved_by) == ("applied", "key:test")
+
+    async def test_is_not_given_to_a_file_behind_which_a_newer_one_was_applied(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=MANY).zip())
+        held = await roster.load(_without("s000", "s002").zip())
+        newer = await roster.load(a_roster(students=MANY + 2).zip())
+
+        with pytest.raises(Conflict, match=f"roster-{newer.id}, has been applied since"):
+            await _decide(roster, held, "approve")
+
+        assert await roster.look("SELECT FROM people WHERE status <> 'active'") == []
+        again = await roster.load(_without("s000", "s002").zip())
+        assert (again.state, (await _decide(roster, again, "approve")).state) == ("held", "applied")
 
     async def test_of_a_file_that_breaks_a_rule_is_not_asked_for(self, roster: RosterService) -> None:
         await roster.load(a_roster(students=MANY).zip())
