@@ -40,6 +40,8 @@ _PLANS = {
     Plans.ALWAYS: "SET LOCAL plan_cache_mode = force_custom_plan",
 }
 _SESSION = {
+    # Days begin and end at Greenwich, wherever the server stands: current_date is the day that our clocks say.
+    "timezone": "UTC",
     # A plan made while a table was empty scans it whole when it is full: plan each statement for the rows there are.
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",

@@ -423,3 +423,22 @@ async def test_what_a_killed_import_spooled_is_removed_by_the_next(
     assert there
     assert not left.exists()
     assert alive.exists()
+
+
+async def test_days_are_those_at_greenwich_wherever_the_server_stands(
+    fresh_database: FreshDatabase, owner_dsn: Callable[[Database], str]
+) -> None:
+    database = await fresh_database("roster")
+    owner = await asyncpg.connect(owner_dsn(database))
+    await owner.execute(f"ALTER DATABASE {database.dsn.rpartition('/')[2]} SET timezone = 'Pacific/Kiritimati'")
+    await owner.close()
+    caller = Caller.system(DISTRICT, "a test")
+    elsewhere = Database(database.dsn, name="roster")
+
+    async with elsewhere.transaction(caller) as tx:
+        written = await tx.fetchval("SHOW timezone")
+    async with elsewhere.looking(caller) as tx:
+        read = await tx.fetchval("SELECT timestamptz '2026-01-31T23:30:00Z'::date::text")
+    await elsewhere.close()
+
+    assert (written, read) == ("UTC", "2026-01-31")

@@ -216,7 +216,7 @@ async def _tell(tx: Transaction, event: UUID, people: Sequence[UUID], revision: 
     tx.announce(pb.EnrollmentsChanged, events_identity.enrolled(revision, people, changed))
     moved = await kept.moved(tx)
     cause = UUID(int=event.int ^ revision)  # an event and what takes it back are told apart
-    today = (date.today() - _EPOCH).days  # noqa: DTZ011  # as the database's current_date
+    today = (datetime.now(UTC).date() - _EPOCH).days
     tx.announce_encoded(pb.StudentsPlaced, *events.placements(cause, moved))
     tx.announce_encoded(pb.PeopleJoined, *events.people(cause, moved, "joined"))
     tx.announce_encoded(pb.PeopleMoved, *events.people(cause, moved, "moved"))

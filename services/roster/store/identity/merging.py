@@ -5,7 +5,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -131,7 +131,7 @@ async def _merge_demographics(
     if theirs is not None:
         gone = {**theirs, "sourced_id": ended, "revision": revision}
         if theirs["status"] == "active":
-            gone |= {"status": "tobedeleted", "until": revision, "ended_on": date.today().isoformat()}  # noqa: DTZ011  # as the database's current_date
+            gone |= {"status": "tobedeleted", "until": revision, "ended_on": datetime.now(UTC).date().isoformat()}
         await journal.put(tx, "demographics", json.dumps(gone))
 
 
