@@ -4,7 +4,7 @@ import codecs
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,6 +16,18 @@ LINE_BYTES = 1024 * 1024
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BOM = codecs.BOM_UTF8
 _NEWLINE = 0x0A
+
+
+class Source(Protocol):
+    """Bytes that are read from their beginning to their end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the bytes, none at the end."""
+        ...
+
+    def tell(self) -> int:
+        """How far the reading is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +95,7 @@ class Lines:
         return next(self._blocks, None)
 
 
-def blocks_of(
-    stream: IO[bytes], file: str, *, encoding: Encoding = "utf-8", size: int = _BLOCK_BYTES
-) -> Iterator[Block]:
+def blocks_of(stream: Source, file: str, *, encoding: Encoding = "utf-8", size: int = _BLOCK_BYTES) -> Iterator[Block]:
     """The blocks of a file; Unreadable where it is no text in this encoding, or a line has no end in sight."""
     line, rest = 1, b""
     read = stream.read(size)

@@ -2,12 +2,11 @@
 
 import csv
 from collections.abc import Iterator
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.roster.domain.blocks import Block, Encoding, Lines, blocks_of
+from services.roster.domain.blocks import Block, Encoding, Lines, Source, blocks_of
 from services.roster.domain.cells import Checker, Chunk, Turned, fingerprints
 from services.roster.domain.columns import Column, File
 from services.roster.domain.findings import Finding, Findings, Unreadable
@@ -21,7 +20,7 @@ class Reader:
     def __init__(
         self,
         file: File,
-        stream: IO[bytes],
+        stream: Source,
         findings: Findings,
         *,
         encoding: Encoding = "utf-8",

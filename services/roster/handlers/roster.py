@@ -9,17 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from services.roster.domain.archive import Archive, open_archive
+from services.roster.domain.contents import Content
+from services.roster.domain.delivery import Delivery
 from services.roster.domain.findings import Finding, Findings, Unreadable
-from services.roster.handlers import applying, comparison, undoing
+from services.roster.handlers import applying, comparison, unchanged, undoing
 from services.roster.handlers.comparison import Compared, Comparison
 from services.roster.handlers.staging import Stager, tell
-from services.roster.store import (
-    comparing,
-    guard,
-    merging,
-    staging,
-    summarising,
-)
+from services.roster.store import RECORDS, comparing, guard, merging, revisions, staging, summarising
+from services.roster.store.comparing import Changes
 from shared.db import Transaction
 from shared.imports import Job, Verdict
 from shared.imports.importers import DRY_RUN, SWITCH
@@ -40,10 +37,14 @@ class RosterImport:
     async def take(self, job: Job, tx: Transaction) -> Verdict:
         """Take an archive in, or say why not."""
         findings = Findings(strict=job.is_on("strict"))
+        before = await revisions.latest(tx)
+        contents: dict[str, Content] = {}
         try:
             async with job.spool() as path:
                 with open_archive(path, findings) as archive:
-                    compared = await _compared(job, tx, archive, findings)
+                    delivery = await asyncio.to_thread(archive.delivery)
+                    compared = await _compared(job, tx, archive, delivery, before, findings)
+                    contents = archive.contents()
         except Unreadable as broken:
             findings.add(broken.finding)
             compared = None
@@ -57,9 +58,12 @@ class RosterImport:
         for file, one in compared.came.items():
             if one.mode == "delta":
                 await merging.date(tx, file)
+        revision = before
         if compared.size:
             job.merging()
-            await applying.apply(tx, compared.changed, compared.size, cause=job.id, import_id=job.id)
+            revision = await applying.apply(tx, compared.changed, compared.size, cause=job.id, import_id=job.id)
+        if revision == before or await revisions.follows(tx, revision, before):
+            unchanged.keep(job, delivery, compared.came, contents, revision)
         return Verdict.APPLIED
 
     async def undo(self, job: Job, tx: Transaction) -> Mapping[str, Any]:
@@ -76,17 +80,22 @@ def _verdict(job: Job) -> Verdict | None:
     return Verdict.HELD if job.holds else None
 
 
-async def _compared(job: Job, tx: Transaction, archive: Archive, findings: Findings) -> Compared | None:
+async def _compared(
+    job: Job, tx: Transaction, archive: Archive, delivery: Delivery, revision: int, findings: Findings
+) -> Compared | None:
     """Everything but the merge; None when the archive cannot be read to its end."""
-    delivery = await asyncio.to_thread(archive.delivery)
     await staging.begin(tx)
-    stager = Stager(job, tx, archive, findings)
-    came = await stager.stage(delivery)
-    if came is None:
-        return None
-    compared = await Comparison(job, tx, delivery, came, stager.has_twins, findings).run()
+    if known := await unchanged.seen_before(job, tx, archive, delivery, revision):
+        await staging.plan_for(tx, 0)
+        compared = Compared(known, {name: Changes() for name in RECORDS if name in known})
+    else:
+        stager = Stager(job, tx, archive, findings)
+        came = await stager.stage(delivery)
+        if came is None:
+            return None
+        compared = await Comparison(job, tx, delivery, came, stager.has_twins, findings).run()
     await comparison.count(job, tx, compared)
-    rows = sum(one.rows for one in came.values() if not one.derived)
+    rows = sum(one.rows for one in compared.came.values() if not one.derived)
     job.progress(rows, rows)
     schools = await summarising.by_school(tx) if compared.size else []
     job.summary["diff"] = {"types": comparison.summary(compared), "schools": schools}

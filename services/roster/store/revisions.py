@@ -47,3 +47,13 @@ async def latest(tx: Transaction) -> int:
         tx.caller.district,
     )
     return number
+
+
+async def follows(tx: Transaction, number: int, other: int) -> bool:
+    """Whether a revision that was stamped by this transaction came right after another one; none is 0."""
+    before: int | None = await tx.fetchval(
+        "SELECT number FROM revisions WHERE district_id = $1 AND number <> $2 ORDER BY at DESC LIMIT 1",
+        tx.caller.district,
+        number,
+    )
+    return (before or 0) == other

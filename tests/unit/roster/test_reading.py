@@ -1,14 +1,19 @@
 """Reading a data file: chunks, lines, what stops the reading, and that both ways of reading say the same."""
 
 import csv
+import hashlib
 import io
 import random
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.roster.domain.archive import open_archive
 from services.roster.domain.cells import Chunk
 from services.roster.domain.csvfile import Reader
 from services.roster.domain.findings import TOLD_OF_A_KIND, Finding, Findings, Unreadable
@@ -192,3 +197,20 @@ def test_both_ways_of_reading_say_the_same(seed: int) -> None:
         told.append((rows, kinds, reader.nameless, reader.rows))
 
     assert told[0] == told[1]
+
+
+def test_an_archive_holds_the_same_only_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("orgs.csv", f"{HEADER}\na,,,A,school,,\n")
+
+    with open_archive(path, Findings()) as archive:
+        with archive.reading(ORGS) as reader:
+            assert len([*archive.chunks(reader)]) == 1
+        content = archive.contents()["orgs"]
+
+        assert content.sha256 == hashlib.sha256(f"{HEADER}\na,,,A,school,,\n".encode()).hexdigest()
+        assert archive.holds(ORGS, content)
+        assert not archive.holds(ORGS, replace(content, sha256="0" * 64))
+        assert not archive.holds(ORGS, replace(content, crc=content.crc ^ 1))
+        assert not archive.holds(READ["1.2"]["courses"], content)
