@@ -119,3 +119,16 @@ def test_a_moment_is_the_same_however_it_is_written(said: str) -> None:
 def test_a_moment_that_is_not_in_the_calendar_is_refused(said: str) -> None:
     with pytest.raises(Wrong):
         values.moment(said)
+
+
+@pytest.mark.parametrize("depth", [300, 1_010])
+def test_what_could_be_read_and_not_be_written_is_refused(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+
+    with pytest.raises(bodies.Refused) as of_one:
+        bodies.one(b'{"category":{"title":"x","metadata":{"a":%s}}}' % deep, V1P2[Kind.CATEGORY], "c")
+    with pytest.raises(bodies.Refused) as of_many:
+        bodies.many(b'{"results":[{"strange":%s}]}' % deep, V1P2[Kind.RESULT], UUID(int=1), "class c", {})
+
+    assert [str(one) for one in of_one.value.problems] == ["category.metadata is nested too deeply"]
+    assert str(of_many.value.problems[0]) == "results[0] is nested too deeply"

@@ -135,7 +135,7 @@ def many(
             supplied, salt = reading.value(f"{place}.sourcedId", values.identifier, supplied) or "", ""
             if supplied and seen.setdefault(supplied, number) != number:
                 reading.fail(f"{place}.sourcedId", f"is that of {shape.plural}[{seen[supplied]}]")
-        content = orjson.dumps(each, option=orjson.OPT_SORT_KEYS).decode()
+        content = reading.value(place, values.plain, each)
         allocated = str(uuid5(district, f"post:{within}:{salt}:{content}"))
         records.append(_record(reading, each, shape, place, allocated, implied))
         pairs.append((supplied, allocated))

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Any
 
+import orjson
+
 LONGEST_ID = 255  # characters; the standard's own limit for a GUID
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})([Tt ].*)?", re.ASCII)
@@ -125,8 +127,17 @@ def extension(value: Any) -> dict[str, Any]:
     """An object whose texts the database can keep; nothing in it is ours to understand."""
     if not isinstance(value, dict):
         raise Wrong("must be an object")
+    plain(value)
     _writable(value)
     return value
+
+
+def plain(value: Any) -> str:
+    """A value as JSON, the same for the same content; it can be read much deeper than it can be written."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        raise Wrong("is nested too deeply") from None
 
 
 def _writable(value: Any) -> None:

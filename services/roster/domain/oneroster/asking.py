@@ -69,24 +69,25 @@ def read(query: str) -> Asked:
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    pieces: list[str] = []
-    for piece in query.split("&"):
-        if pieces and _open_quote(pieces[-1]):
-            pieces[-1] += "&" + piece  # of a filter that was not encoded
-        elif piece:
-            pieces.append(piece)
+    pieces: list[list[str]] = []
+    is_open = False  # within the quotes of a filter that was not encoded, an ampersand is one
+    for part in query.split("&"):
+        if is_open:
+            pieces[-1].append(part)
+        elif part:
+            pieces.append([part])
+        else:
+            continue
+        if pieces[-1][0].startswith("filter="):
+            is_open ^= (part.count("'") + part.count("%27")) % 2 == 1
     pairs = []
     for piece in pieces:
-        name, _, value = piece.partition("=")
+        name, _, value = "&".join(piece).partition("=")
         decoded = unquote_plus(value)
         if "\0" in decoded:
             raise invalid("A request has no NUL in it.")
         pairs.append((unquote_plus(name), decoded))
     return pairs
-
-
-def _open_quote(piece: str) -> bool:
-    return piece.startswith("filter=") and re.sub(r"%27", "'", piece).count("'") % 2 == 1
 
 
 def _fields(pairs: list[tuple[str, str]]) -> tuple[str, ...]:

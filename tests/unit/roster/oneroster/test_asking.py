@@ -29,6 +29,13 @@ def test_an_ampersand_in_a_filter_that_was_not_encoded_is_part_of_it() -> None:
     assert (asked.limit, asked.offset) == (5, 3)
 
 
+def test_a_filter_that_is_nothing_but_ampersands_is_read_in_one_pass() -> None:
+    with pytest.raises(Refused) as refused:
+        read("limit=5&filter='" + "&" * 1_000_000)
+
+    assert "4000 characters" in refused.value.description
+
+
 def test_the_query_of_another_page_keeps_everything_else() -> None:
     asked = read("filter=name='A%26B'&limit=5&foo=bar")
 
