@@ -141,7 +141,7 @@ def build_app(*, name: str, database: Database, tokens: Tokens, routers: Sequenc
     app.include_router(health(database))
     app.include_router(_causes())
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # as they are: an included router is analysed again for every app
     return app
 
 

@@ -1,6 +1,7 @@
 """What every test may ask for: a real PostgreSQL, and databases of its own in it."""
 
 import itertools
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -28,6 +29,10 @@ _LOGGED: list[structlog.typing.Processor] = [
     structlog.processors.format_exc_info,
     structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
 ]
+
+multiprocessing.set_forkserver_preload(
+    ["services.assessment.main", "services.mastery.main", "services.partnership.main"]
+)  # every `Compute` of a test begins as a copy of a process that has imported these, not by importing them
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 PASSWORD = "of-the-tests"
