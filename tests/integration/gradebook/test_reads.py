@@ -2,10 +2,8 @@
 
 import pytest
 
-from services.roster.api.oneroster import gradebook as gradebook_api
 from services.roster.domain.oneroster.versions import Version
-from shared.auth import SCOPES, Caller, Purpose
-from tests.integration.gradebook.conftest import DISTRICT, PUBLIC, Gradebook, a_caller, a_line_item, a_result
+from tests.integration.gradebook.conftest import PUBLIC, Gradebook, a_caller, a_line_item, a_result
 from tests.integration.oneroster import official
 
 SCALE = {
@@ -151,29 +149,3 @@ async def test_a_key_of_another_school_sees_nothing_of_this_ones(written: Gradeb
     assert await written.get("lineItems", caller=south) == []
     assert await written.get("assessmentResults", caller=south) == []
     assert (await written.send("GET", "results/ada-1", caller=south))[0] == 404
-
-
-WALKED = [
-    (version, *operation.split(" "))
-    for version in Version
-    for operation in gradebook_api.GRADEBOOK
-    if version is Version.V12 or operation not in gradebook_api.ONLY_IN_12
-]
-
-
-@pytest.mark.parametrize(("version", "method", "path"), WALKED)
-async def test_accountability_gets_no_result_by_any_path_and_writes_nothing(
-    written: Gradebook, version: Version, method: str, path: str
-) -> None:
-    auditor = Caller(DISTRICT, "key:auditor", SCOPES, Purpose.ACCOUNTABILITY)
-    may_read = method == "GET" and "esults" not in path
-    collection = path.split("/")[1]
-    own = {**SINGLES, "classes": "north-math", "schools": "north"}[collection]
-    inner = "ada" if "/students/" in path else "sheet-1" if "/lineItems/" in path else "autumn"
-
-    status, said = await written.send(
-        method, path.lstrip("/").replace("{}", own, 1).replace("{}", inner), {}, caller=auditor, version=version
-    )
-
-    assert status == (200 if may_read else 403), said
-    assert may_read or "accountability" in said

@@ -21,16 +21,13 @@ _WITHIN = {
 }
 
 GRADEBOOK: dict[str, Operation] = {
-    **{
-        f"GET {path}": Read(_COLLECTIONS[name], scopes.GRADEBOOK, of_results=name.startswith("results"))
-        for path, name in _WITHIN.items()
-    },
+    **{f"GET {path}": Read(_COLLECTIONS[name], scopes.GRADEBOOK) for path, name in _WITHIN.items()},
     **whole(_COLLECTIONS["assessmentLineItems"], "/assessmentLineItems", scopes.ASSESSMENT),
-    **whole(_COLLECTIONS["assessmentResults"], "/assessmentResults", scopes.ASSESSMENT, of_results=True),
+    **whole(_COLLECTIONS["assessmentResults"], "/assessmentResults", scopes.ASSESSMENT),
     **writes.WRITES,
 }
 for _name in ("categories", "scoreScales", "lineItems", "results"):
-    GRADEBOOK |= whole(_COLLECTIONS[_name], f"/{_name}", scopes.GRADEBOOK_CORE, of_results=_name == "results")
+    GRADEBOOK |= whole(_COLLECTIONS[_name], f"/{_name}", scopes.GRADEBOOK_CORE)
 
 _OF_1_1 = frozenset({"categories", "lineItems", "results"})
 

@@ -13,15 +13,16 @@ from shared.auth import Caller
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A collection, or with `single` one object of it, and the scopes of which one is needed.
-
-    `of_results`: nobody gets it for accountability.
-    """
+    """A collection, or with `single` one object of it, and the scopes of which one is needed."""
 
     collection: Collection
     scopes: frozenset[str]
     single: bool = False
-    of_results: bool = False
+
+    @property
+    def of_results(self) -> bool:
+        """Whether nobody gets it for accountability."""
+        return self.collection.of.of_results
 
 
 Answer = Callable[[Request, Caller, Version, tuple[str, ...]], Awaitable[Response]]
@@ -50,11 +51,9 @@ class Found:
     sourced_ids: tuple[str, ...]
 
 
-def whole(
-    collection: Collection, path: str, scopes: frozenset[str], *, of_results: bool = False
-) -> dict[str, Operation]:
+def whole(collection: Collection, path: str, scopes: frozenset[str]) -> dict[str, Operation]:
     """A collection at the top of a service, and each object of it."""
     return {
-        f"GET {path}": Read(collection, scopes, of_results=of_results),
-        f"GET {path}/{{}}": Read(collection, scopes, single=True, of_results=of_results),
+        f"GET {path}": Read(collection, scopes),
+        f"GET {path}/{{}}": Read(collection, scopes, single=True),
     }

@@ -334,7 +334,7 @@ def built(fields: Sequence[Field], version: Version) -> str:
 class Object:
     """A kind of object: its name alone and among others, its table, its service and its fields.
 
-    `made_of`: the tables behind it, where it is a view.
+    `made_of`: the tables behind it, where it is a view. `of_results`: it says how somebody did.
     """
 
     name: str
@@ -343,6 +343,7 @@ class Object:
     service: Service
     fields: tuple[Field, ...]
     made_of: tuple[str, ...] = ()
+    of_results: bool = False
 
 
 RECORD = (

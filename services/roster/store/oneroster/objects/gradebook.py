@@ -191,6 +191,7 @@ RESULTS = Object(
         *_SCORED,
         _objectives("learningObjectiveResults", "result_objectives", "result"),
     ),
+    of_results=True,
 )  # fmt: skip
 
 ASSESSMENT_LINE_ITEMS = Object(
@@ -220,6 +221,7 @@ ASSESSMENT_RESULTS = Object(
         _objectives("learningObjectiveResults", "assessment_result_objectives", "assessment_result", _OF_ATTEMPT),
     ),
     ("assessment_results", "scored_attempts", "standings"),
+    of_results=True,
 )  # fmt: skip
 
 _CLASSES = Parent("classes")
