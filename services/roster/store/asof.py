@@ -15,7 +15,7 @@ from uuid import UUID
 from services.roster.store import SOURCE
 from shared.db import Transaction
 
-_ACTING = "('guardian', 'parent', 'relative')"
+_ACTING = ("guardian", "parent", "relative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Then:
     def schools(self) -> list[UUID]:
         """Where they were: by an enrolment, or by a role that is not one of acting for others."""
         at = [one.school for one in self.enrollments]
-        at += [one.organisation for one in self.roles if one.role not in ("guardian", "parent", "relative")]
+        at += [one.organisation for one in self.roles if one.role not in _ACTING]
         return list(dict.fromkeys(at))
 
 

@@ -89,13 +89,15 @@ async def resolve(tx: Transaction) -> int:
         own = closure_id(row["school_id"], row["class_id"], row["begin_on"])
         earlier = ids.setdefault(own, row["line"])
         found.append((row["line"], own, earlier if earlier != row["line"] else None))
-    await tx.run_many(
-        """
-        UPDATE r_closures SET id = $2, earlier = $3, rule = CASE WHEN $3::bigint IS NOT NULL THEN 'said-twice' END
-        WHERE line = $1
-        """,
-        found,
-    )
+    if found:
+        await tx.run(
+            """
+            UPDATE r_closures r
+            SET id = f.id, earlier = f.earlier, rule = CASE WHEN f.earlier IS NOT NULL THEN 'said-twice' END
+            FROM unnest($1::bigint[], $2::uuid[], $3::bigint[]) AS f (line, id, earlier) WHERE r.line = f.line
+            """,
+            *zip(*found, strict=True),
+        )
     unfit: int = await tx.fetchval("SELECT count(*) FROM r_closures WHERE rule IS NOT NULL")
     return unfit
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from services.roster.domain import guarding
 from services.roster.domain.delivery import Came
 from services.roster.domain.guarding import Reason, Thresholds
+from services.roster.store.placing import STAFF
 from shared.db import Transaction
 from shared.imports import Job, applied_summaries
 
@@ -17,7 +18,6 @@ _TOLD = 1_000
 _CURRENT = "(begin_on IS NULL OR begin_on <= current_date) AND (end_on IS NULL OR end_on > current_date)"
 _NOT_OVER = "(end_on IS NULL OR end_on > current_date)"
 _STUDENT = "role = 'student'"
-_STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
 _SETTINGS = (
     "school_percent", "class_percent", "class_least", "rows_least_percent", "rows_most_percent", "absent_files",
 )  # fmt: skip
@@ -149,12 +149,12 @@ async def _find_what_stays(tx: Transaction) -> None:
         held AS (
             SELECT person_id, school_id, class_id, {_STUDENT} AS as_student, false AS is_role, {_CURRENT} AS is_now
             FROM enrollments e JOIN g_people USING (person_id)
-            WHERE status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {_STAFF})
+            WHERE status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {STAFF})
               AND NOT EXISTS (SELECT FROM s_vanished v WHERE v.file = 'enrollments' AND v.sourced_id = e.sourced_id)
               AND NOT EXISTS (
                 SELECT FROM d_enrollments d WHERE d.change = 'changed' AND d.sourced_id = e.sourced_id)
             UNION ALL
-            SELECT person_id, org_id, NULL, false, NOT {_STAFF}, {_CURRENT}
+            SELECT person_id, org_id, NULL, false, NOT {STAFF}, {_CURRENT}
             FROM roles r JOIN g_people USING (person_id)
             WHERE status = 'active' AND {_NOT_OVER}
               AND NOT EXISTS (SELECT FROM s_vanished v WHERE v.file = 'roles' AND v.sourced_id = r.sourced_id)
@@ -162,9 +162,9 @@ async def _find_what_stays(tx: Transaction) -> None:
             UNION ALL
             SELECT person_id, school_id, class_id, {_STUDENT}, false, {_CURRENT}
             FROM d_enrollments JOIN g_people USING (person_id)
-            WHERE change IN ('new', 'changed') AND status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {_STAFF})
+            WHERE change IN ('new', 'changed') AND status = 'active' AND {_NOT_OVER} AND ({_STUDENT} OR {STAFF})
             UNION ALL
-            SELECT person_id, org_id, NULL, false, NOT {_STAFF}, {_CURRENT}
+            SELECT person_id, org_id, NULL, false, NOT {STAFF}, {_CURRENT}
             FROM d_roles JOIN g_people USING (person_id)
             WHERE change IN ('new', 'changed') AND status = 'active' AND {_NOT_OVER}
         )

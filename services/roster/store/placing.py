@@ -8,7 +8,17 @@ PLACES = """string_agg(
     || int4send(COALESCE(end_on - date '1970-01-01', -2147483648)),
     ''::bytea ORDER BY school_id, begin_on NULLS FIRST)"""
 """Places as bytes: a school and two days each; the smallest day there is stands for none."""
-_STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
+STAFF = "role NOT IN ('student', 'guardian', 'parent', 'relative')"
+"""Who is at a school because of a role: neither who learns there, for that takes a class, nor who acts for a child."""
+_STAYS = "person_id uuid, school_id uuid, as_student boolean, begin_on date, end_on date"
+
+
+async def begin(tx: Transaction) -> None:
+    """Make the stages, empty: who is touched, where they are to be and were, and who moved."""
+    await tx.temp("touched", "person_id uuid")
+    await tx.temp("wanted", _STAYS)
+    await tx.temp("had", _STAYS)
+    await tx.temp("moved", "person_id uuid, as_student boolean, what text, day int, places bytea")
 
 
 async def find_touched(tx: Transaction) -> int:
@@ -45,12 +55,12 @@ async def place(tx: Transaction) -> None:
                        LEAST(e.end_on, e.ended_on, p.ended_on) AS end_on
                 FROM touched JOIN enrollments e ON e.district_id = $1 AND e.person_id = touched.person_id
                 JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
-                WHERE (e.role = 'student' OR e.{_STAFF})
+                WHERE (e.role = 'student' OR e.{STAFF})
                 UNION ALL
                 SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, r.ended_on, p.ended_on)
                 FROM touched JOIN roles r ON r.district_id = $1 AND r.person_id = touched.person_id
                 JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
-                WHERE r.{_STAFF}
+                WHERE r.{STAFF}
             ) AS stay
             WHERE begin_on IS NULL OR end_on IS NULL OR begin_on < end_on
             GROUP BY person_id, school_id, as_student

@@ -10,6 +10,7 @@ from pyarrow import csv as arrow_csv
 
 from services.roster.domain.cells import Chunk
 from services.roster.domain.columns import Column, File, Kind
+from services.roster.store import placing
 from services.roster.store.records import KEYS, PLACES, RECORDS, STAGES, TYPES
 from shared.db import Transaction
 
@@ -47,10 +48,7 @@ async def begin(tx: Transaction) -> None:
         is_current boolean
         """,
     )
-    await tx.temp("touched", "person_id uuid")
-    await tx.temp("wanted", "person_id uuid, school_id uuid, as_student boolean, begin_on date, end_on date")
-    await tx.temp("had", "person_id uuid, school_id uuid, as_student boolean, begin_on date, end_on date")
-    await tx.temp("moved", "person_id uuid, as_student boolean, what text, day int, places bytea")
+    await placing.begin(tx)
 
 
 async def add(tx: Transaction, file: File, pieces: AsyncIterator[bytes], columns: Iterable[str]) -> None:

@@ -226,10 +226,6 @@ async def undo(tx: Transaction, event: UUID, people: Sequence[UUID], revision: i
 
 async def _place(tx: Transaction, people: Sequence[UUID]) -> None:
     """Derive where these people are anew; who moved stays in the stage `moved`."""
-    places = "person_id uuid, school_id uuid, as_student boolean, begin_on date, end_on date"
-    await tx.temp("touched", "person_id uuid")
-    await tx.temp("wanted", places)
-    await tx.temp("had", places)
-    await tx.temp("moved", "person_id uuid, as_student boolean, what text, day int, places bytea")
+    await placing.begin(tx)
     await tx.run("INSERT INTO touched SELECT unnest($1::uuid[])", people)
     await placing.place(tx)
