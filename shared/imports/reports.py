@@ -119,11 +119,11 @@ async def recent(
 
 
 async def applied_summaries(tx: Transaction, kind: str, *, most: int) -> list[dict[str, Any]]:
-    """What the last applied imports of this kind said of themselves, the latest first."""
+    """What the last imports of this kind that are applied still said of themselves, the latest first."""
     rows = await tx.fetch(
         """
         SELECT summary FROM imports
-        WHERE district_id = $1 AND kind = $2 AND applied_at IS NOT NULL ORDER BY applied_at DESC LIMIT $3
+        WHERE district_id = $1 AND kind = $2 AND state = 'applied' ORDER BY applied_at DESC LIMIT $3
         """,
         tx.caller.district, kind, most,
     )  # fmt: skip

@@ -155,6 +155,15 @@ class TestUndone:
         assert theirs == [{"status": "tobedeleted"}]
 
 
+async def test_an_import_that_was_undone_is_no_measure_for_the_next(roster: RosterService) -> None:
+    _, cut = await _loaded_and_cut(roster, *(f"s{number:03}" for number in range(20)))
+    await _decide(roster, cut, "undo")
+
+    report = await roster.load(_without(*(f"s{number:03}" for number in range(15))).zip())
+
+    assert "users.csv" in {one.file for one in report.holds if one.rule == "row-count"}
+
+
 def _renamed(files: Roster) -> Roster:
     """The same people, every student under another sourcedId."""
     for name in files.files:
