@@ -9,7 +9,7 @@ from deploy.cli.access import key_of, url_of
 from deploy.cli.door import Door, Report, opened
 from deploy.cli.load import watched
 from deploy.cli.options import Home, Json, Key, Url, wait_for
-from deploy.cli.outcome import as_json, exit_code, print_report
+from deploy.cli.outcome import WENT_WRONG, as_json, exit_code, print_report
 
 Id = Annotated[str, typer.Argument(help="The import's id, as load and imports say it.", show_default=False)]
 
@@ -73,7 +73,10 @@ def apply(id: Id, home: Home, url: Url = None, key: Key = None, json: Json = Fal
 
 def undo(id: Id, home: Home, url: Url = None, key: Key = None, json: Json = False) -> None:
     """Bring back what an import of the last 30 days ended."""
-    _decide(id, "undo", home, url, key, json=json)
+    found = _decide(id, "undo", home, url, key, json=json)
+    if found["state"] != "undone":
+        show.message(f"{found['id']} could not be undone, and is as it was before; it is {found['state']}.")
+        raise typer.Exit(WENT_WRONG)
 
 
 def reject(id: Id, home: Home, url: Url = None, key: Key = None, json: Json = False) -> None:
@@ -90,12 +93,14 @@ def reject(id: Id, home: Home, url: Url = None, key: Key = None, json: Json = Fa
         show.message(f"{decided['id']} is rejected.")
 
 
-def _decide(id: str, what: str, home: Any, url: str | None, key: str | None, *, json: bool) -> None:
+def _decide(id: str, what: str, home: Any, url: str | None, key: str | None, *, json: bool) -> Report:
     async def work() -> Report:
         async with opened(url_of(url, home), key_of(key, home)) as door:
             return await decided(door, id, what)
 
-    _say(wait_for(work()), json=json)
+    found = wait_for(work())
+    _say(found, json=json)
+    return found
 
 
 async def decided(door: Door, id: str, what: str) -> Report:

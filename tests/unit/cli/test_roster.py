@@ -185,6 +185,15 @@ class TestDecisions:
 
         assert trellis("roster", "apply", ID)[0] == 3
 
+    def test_an_undo_that_did_not_come_about_is_no_success(self, platform: Platform, trellis: Any) -> None:
+        platform.answers[f"POST /v1/imports/{ID}:undo"] = [(200, a_report("undoing", verdict="accepted"))]
+        platform.answers[f"GET /v1/imports/{ID}"] = [(200, a_report("applied"))]
+
+        code, _, err = trellis("roster", "undo", ID)
+
+        assert code == 1
+        assert "could not be undone" in err
+
     def test_undo_says_what_came_back_and_what_did_not(self, platform: Platform, trellis: Any) -> None:
         undone = {"undone": {"types": {"users": {"came_back": 1_234, "changed_since": 56, "ended": 0}}}}
         platform.answers[f"POST /v1/imports/{ID}:undo"] = [(200, a_report("undoing", verdict="accepted"))]
