@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import schemathesis
@@ -42,8 +43,8 @@ def main() -> int:
     _say("\n".join(page.violations(outcomes)))
     _say(page.summary(outcomes))
     if told.page is not None:
-        version = schemathesis.__version__
-        page.write(told.page, outcomes, seed=told.seed, students=told.students, version=version)
+        version, now = schemathesis.__version__, datetime.now(UTC)
+        page.write(told.page, outcomes, seed=told.seed, students=told.students, version=version, now=now)
     return 0 if page.passes(outcomes) else 1
 
 

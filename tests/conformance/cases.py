@@ -24,7 +24,15 @@ from tests.conformance import questions
 from tests.conformance.district import District, Place
 from tests.conformance.official import METHODS, Described
 
+
+def not_too_busy(_context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    """429 is documented everywhere, so it breaks nothing; but nobody else is asking."""
+    if response.status_code == 429:
+        raise Failure(operation=case.operation.label, title="Too busy", message=response.text[:300])
+
+
 _CHECKS = [
+    not_too_busy,
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
     content_type_conformance,
