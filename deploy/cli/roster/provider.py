@@ -5,6 +5,7 @@ import base64
 import email.utils
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ _REDIRECTS = 5
 _FRESH_SECONDS = 30.0
 """A token with less than this before it is renewed before it is used."""
 _BUSY = (429, 503)
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What an access token is made of (RFC 6749, appendix A.12), but for spaces, which no header could carry."""
 
 
 class PullStopped(Exception):
@@ -75,8 +78,8 @@ class Provider:
         if status != 200:
             raise PullStopped(f"{response.url.copy_with(query=None)} answered {status}; nothing was loaded.")
         try:
-            return json.loads(response.content), response.headers
-        except ValueError as wrong:
+            return _read(response.content), response.headers
+        except (ValueError, RecursionError) as wrong:
             raise PullStopped(
                 f"{response.url.copy_with(query=None)} answered what is no JSON; nothing was loaded."
             ) from wrong
@@ -108,8 +111,12 @@ class Provider:
             )
             if not response.has_redirect_location:
                 return response
-            url, params = urljoin(str(response.url), response.headers["location"]), {}
-            if _host(url) != self._host:
+            try:
+                url, params = urljoin(str(response.url), response.headers["location"]), {}
+                is_elsewhere = _host(url) != self._host
+            except ValueError as wrong:
+                raise PullStopped(f"{self._config.url} redirects to an address that is none: refused.") from wrong
+            if is_elsewhere:
                 raise PullStopped(f"{self._config.url} redirects to another host, {urlsplit(url).netloc}: refused.")
         raise PullStopped(f"{self._config.url} redirects in a circle.")
 
@@ -125,7 +132,7 @@ class Provider:
             wait = self._pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
             try:
                 response = await self._http.send(self._request(method, url, params, headers, body))
-            except httpx.TransportError as away:
+            except httpx.RequestError as away:
                 if attempt == ATTEMPTS:
                     raise PullStopped(f"{about} does not answer ({type(away).__name__}); nothing was loaded.") from away
             except httpx.InvalidURL as wrong:
@@ -182,7 +189,7 @@ class Provider:
             hint = ' Name the scopes it grants as "scopes".' if why == "invalid_scope" else ""
             raise PullStopped(f"{about} gives no token: {why or response.status_code}.{hint}")
         token = said.get("access_token") if isinstance(said, dict) else None
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise PullStopped(f"{about} answered without an access_token.")
         self._token = token
         lives = said.get("expires_in")
@@ -206,6 +213,14 @@ def _basic(client_id: str, secret: str, *, encoded: bool) -> str:
     """Who asks; form-encoded first, as the RFC has it, though many servers take it as it is."""
     pair = ":".join(quote(one, safe="") if encoded else one for one in (client_id, secret))
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _read(content: bytes) -> Any:
+    """An answer's JSON. Half of a surrogate pair, which no file can hold, is read as a question mark."""
+    found = json.loads(content)
+    if b"\\ud" in content.lower():
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    return found
 
 
 def _host(url: str) -> tuple[str, str | None, int | None]:

@@ -204,6 +204,24 @@ class TestPatience:
 
         assert reading.taken.ids == ids(3)
 
+    async def test_an_answer_that_is_not_packed_as_it_says_is_tried_again(self, reading: Reading) -> None:
+        broken = web.Response(body=b"{}", headers={"content-encoding": "gzip"})
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[broken])
+
+        await reading.read(provider)
+
+        assert reading.taken.ids == ids(3)
+
+    async def test_half_a_surrogate_pair_is_read_as_a_question_mark(self, reading: Reading) -> None:
+        cut = web.Response(
+            text=r'{"orgs": [{"sourcedId": "o\ud83d"}, {"sourcedId": "\ud83d\ude00"}]}', headers={"x-total-count": "2"}
+        )
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[cut])
+
+        await reading.read(provider)
+
+        assert reading.taken.ids == ["o?", "\N{GRINNING FACE}"]
+
     async def test_patience_ends(self, reading: Reading) -> None:
         provider = Misbehaving(answers=[web.Response(status=503, headers={"retry-after": "0"}) for _ in range(9)])
 
@@ -217,7 +235,13 @@ class TestPatience:
             await reading.read(provider)
 
     @pytest.mark.parametrize(
-        "answer", [web.Response(status=500), web.Response(text="<html>"), web.json_response({"orgs": "none"})]
+        "answer",
+        [
+            web.Response(status=500),
+            web.Response(text="<html>"),
+            web.Response(text="[" * 100_000),
+            web.json_response({"orgs": "none"}),
+        ],
     )
     async def test_what_cannot_be_read_stops_the_pull(self, reading: Reading, answer: web.Response) -> None:
         provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[answer])
@@ -249,6 +273,13 @@ class TestTokens:
         with pytest.raises(PullStopped, match=r"gives no token: invalid_scope.*scopes"):
             await reading.read(provider)
 
+    @pytest.mark.parametrize("token", ["", "t\u00f6ken", "a b", "a\r\nb", 7])
+    async def test_a_token_that_no_header_can_carry_is_none(self, reading: Reading, token: object) -> None:
+        provider = Misbehaving(token_answers=[web.json_response({"access_token": token})])
+
+        with pytest.raises(PullStopped, match="without an access_token"):
+            await reading.read(provider)
+
     @pytest.mark.parametrize("status", [401, 403, 404])
     async def test_what_is_not_granted_is_absent_and_never_empty(self, reading: Reading, status: int) -> None:
         provider = Misbehaving(objects={"orgs": orgs(3)}, refused={"orgs": status})
@@ -271,6 +302,14 @@ class TestAddresses:
         provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[there])
 
         with pytest.raises(PullStopped, match=r"another host, example\.org"):
+            await reading.read(provider)
+
+    @pytest.mark.parametrize("place", ["https://sis.example:99999/", "//[sis/"])
+    async def test_a_redirect_to_no_address_is_refused(self, reading: Reading, place: str) -> None:
+        there = web.Response(status=302, headers={"location": place})
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[there])
+
+        with pytest.raises(PullStopped, match="an address that is none"):
             await reading.read(provider)
 
     async def test_a_provider_that_only_knows_lower_case_is_found(self, reading: Reading) -> None:
