@@ -186,7 +186,7 @@ async def recent(
         caller.need_whole_district()
         if caller.purpose is Purpose.ACCOUNTABILITY:
             kinds = [one for one in kinds if one not in _DIAGNOSTIC]
-    params: dict[str, Any] = {"first": min(first + 1, 100)}
+    params: dict[str, Any] = {"first": first + 1}  # one more, to know whether there are more
     if state is not None:
         params["state"] = state
     if before is not None:

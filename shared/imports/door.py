@@ -59,12 +59,12 @@ class Imports:
         @router.get("/imports")
         async def recent(
             tx: Read,
-            first: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
+            first: Annotated[int, Query(ge=1, le=MOST_LISTED + 1)] = 20,
             before: UUID | None = None,
             state: str | None = None,
             kind: Annotated[list[str] | None, Query()] = None,
         ) -> list[Brief]:
-            """The district's imports that came last, newest first."""
+            """The district's imports that came last, newest first: a page, and one more to see that there are more."""
             _may(tx.caller)
             kinds = [one for one in self._importers if kind is None or one in kind]
             return await reports.recent(tx, kinds, first=first, before=before, state=state)

@@ -538,6 +538,7 @@ class TestTheLastImports:
         assert [one["verdict"] for one in found] == ["held", "refused", "accepted"]
         assert [one["id"] for one in held] == [str(loaded[2].id)]
         assert [one["id"] for one in older] == [str(loaded[1].id)]
+        assert (await world.ask("GET", "/imports?first=101")).json() == found
 
     async def test_are_for_those_who_may_import(self, world: World) -> None:
         reader = a_caller(scopes=SCOPES - {"imports:write"})

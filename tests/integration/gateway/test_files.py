@@ -233,6 +233,17 @@ class TestTheLastImports:
         assert [(one["id"], one["verdict"]) for one in found["imports"]] == [(f"roster-{IMPORTED}", "held")]
         assert none == {"imports": [], "before": None}
 
+    @pytest.mark.parametrize(("there", "has_more"), [(100, False), (101, True)])
+    async def test_a_full_page_says_whether_there_are_more(
+        self, gateway: Gateway, world: World, key: str, there: int, has_more: bool
+    ) -> None:
+        world.imports_listed = there
+
+        found = (await gateway.ask("GET", "/v1/imports?first=100", key)).json()
+
+        assert len(found["imports"]) == 100
+        assert found["before"] == (found["imports"][-1]["id"] if has_more else None)
+
     async def test_of_results_are_not_listed_for_accountability(self, gateway: Gateway, world: World, key: str) -> None:
         world.import_kind = "answers"
         them = (await gateway.new_key(purpose="accountability"))["key"]

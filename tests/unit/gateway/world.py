@@ -78,6 +78,7 @@ class World:
     import_kind: str = "roster"
     imports_of: UUID = NORTH
     """Whose the one import is."""
+    imports_listed: int = 1
     findings: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     decisions: list[str] = field(default_factory=list)
@@ -383,7 +384,8 @@ def _imports(app: FastAPI, name: str, world: World) -> None:
         if world.import_kind not in kind or caller.district != world.imports_of:
             return []
         found = _report(world, world.imported, caller)
-        return [found] if state in (None, world.import_state) else []
+        there = world.imports_listed if state in (None, world.import_state) else 0
+        return [found | {"id": str(UUID(int=world.imported.int - nth))} for nth in range(min(first, there))]
 
     @app.post("/imports/{kind}", status_code=202)
     async def receive(kind: str, request: Request, caller: CallerOf, keep_good: bool = False) -> dict[str, Any]:
