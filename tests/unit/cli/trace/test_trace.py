@@ -327,7 +327,10 @@ def test_a_row_of_several_skills_does_not_tell_its_own_answer(trace: Trace, tmp_
 
 
 @pytest.mark.skipif(not KT.exists(), reason="the published response files are not here")
-@pytest.mark.parametrize(("option", "auc"), [("--student-prior", 0.765), ("--no-student-prior", 0.755)])
+@pytest.mark.parametrize(
+    ("option", "auc"),
+    [("--student-prior", 0.765), pytest.param("--no-student-prior", 0.755, marks=pytest.mark.long)],
+)
 def test_item_difficulty_predicts_assistments_2009_better_than_an_auc_of_three_quarters(
     trace: Trace, option: str, auc: float
 ) -> None:
