@@ -8,6 +8,7 @@ import strawberry
 
 from services.gateway.context import Context, Info
 from services.gateway.graph.areas import Snapshot
+from services.gateway.graph.identities import IdentityMutations
 from services.gateway.graph.ids import NoSuchNode, read_id, read_node_id
 from services.gateway.graph.imports import ImportMutations
 from services.gateway.graph.matchings import Matching
@@ -61,7 +62,7 @@ class NotAText(Invalid):
 
 
 @strawberry.type(description="What can be changed. Nothing is ever tried twice.")
-class Mutation(ImportMutations):
+class Mutation(IdentityMutations, ImportMutations):
     @strawberry.mutation(description="A school offers to help others in an area; said again, it replaces what it said.")
     async def offer_partnership(
         self,

@@ -11,6 +11,7 @@ from services.gateway.graph.areas import Snapshot
 from services.gateway.graph.classes import Class, page_of_classes
 from services.gateway.graph.competencies import Competency
 from services.gateway.graph.connections import After, Connection, First, Node, connection
+from services.gateway.graph.identities import IdentityQueries
 from services.gateway.graph.ids import Kind, NoSuchNode, cursor_of, read_id, read_node_id, row_after
 from services.gateway.graph.imports import ImportQueries
 from services.gateway.graph.ledger import Ledger
@@ -27,7 +28,7 @@ NodeId = Annotated[strawberry.ID, strawberry.argument(description="A node id of 
 
 
 @strawberry.type
-class Query(ImportQueries):
+class Query(IdentityQueries, ImportQueries):
     @strawberry.field(name="class", description="One class.")
     async def class_(self, info: Info, id: Id) -> Class | None:
         info.context.caller.need("roster:read")

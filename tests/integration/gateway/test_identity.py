@@ -103,6 +103,37 @@ async def test_reviews_are_listed_and_decided(gateway: Gateway, roster: RosterSe
     assert (await gateway.ask("GET", "/v1/identity/reviews", key)).json()["items"] == []
 
 
+async def test_in_the_graph_it_is_the_same(gateway: Gateway, roster: RosterService, key: str) -> None:
+    await roster.load(a_roster(30).zip(), district=DISTRICT)
+    await roster.load(a_newcomer_like(a_roster(30)).zip(), district=DISTRICT)
+
+    async def ask(query: str, **variables: Any) -> Any:
+        body = {"query": query, "variables": variables}
+        answer = (await gateway.ask("POST", "/graphql", key, json=body)).json()
+        [found] = answer["data"].values()
+        return found
+
+    [review] = (
+        await ask("{ identityReviews(first: 5) { nodes { id candidate { sourcedId } newcomer { sourcedId } } } }")
+    )["nodes"]
+    decided = await ask(
+        "mutation ($id: ID!) { decideSamePerson(review: $id) { ... on IdentityReview { decision } } }", id=review["id"]
+    )
+    [event] = (await ask("{ identityEvents(first: 1) { nodes { id kind } } }"))["nodes"]
+    one = await names(gateway, key, "sourcedId:n900")
+    undone = await ask(
+        "mutation ($id: ID!) { undoIdentityEvent(event: $id) { ... on IdentityEvent { undoneAt } } }", id=event["id"]
+    )
+
+    assert (review["candidate"], review["newcomer"]) == ({"sourcedId": "s000"}, {"sourcedId": "n900"})
+    assert (decided, event["kind"]) == ({"decision": "SAME"}, "MERGED")
+    assert one["sourcedId"] == "n900"
+    assert undone["undoneAt"] is not None
+    assert (await ask("{ identityReviews(first: 5) { nodes { id decision } } }"))["nodes"] == [
+        {"id": review["id"], "decision": None}
+    ]
+
+
 async def test_it_takes_the_scope_and_the_whole_district(gateway: Gateway, roster: RosterService) -> None:
     await roster.load(a_roster(4).zip(), district=DISTRICT)
     body = {"person": "s000", "absorbed": "s001", "force": True}

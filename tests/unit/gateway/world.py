@@ -25,6 +25,7 @@ from shared.http import CallerOf, answer_errors
 from shared.imports import NoSuchImport
 from tests.unit.gateway import partnerships
 from tests.unit.gateway.days import days_of
+from tests.unit.gateway.identities import identities_of
 from tests.unit.gateway.partnerships import Partnerships
 
 SECRET = "a token secret of the tests, 32 letters and more"
@@ -82,6 +83,7 @@ class World:
     findings: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     decisions: list[str] = field(default_factory=list)
+    identified: list[Any] = field(default_factory=list)
     guard: roster.Guard = field(default_factory=roster.Guard)
 
     @property
@@ -210,6 +212,7 @@ def _roster(app: FastAPI, world: World) -> None:
         return pages
 
     days_of(app, world)
+    identities_of(app, world, WHEN)
 
 
 def _assessment(app: FastAPI, world: World) -> None:
