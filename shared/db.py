@@ -21,7 +21,8 @@ from sqlalchemy.pool import NullPool
 
 from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
-from shared.errors import Unavailable
+from shared.errors import Invalid, Unavailable
+from shared.looking import Look, Lookers, schools_of
 
 
 class Plans(StrEnum):
@@ -34,10 +35,10 @@ class Plans(StrEnum):
 
 _NOBODY = Caller(UUID(int=0), "nobody", frozenset(), Purpose.INTEGRATION)
 _PLANS = {
-    Plans.AS_FITS: "SET LOCAL plan_cache_mode = auto",
+    Plans.AS_FITS: "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on",
     # By index, also when the plan is made while a table seems to be empty: it is kept when the table is full.
     Plans.ONCE: "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
-    Plans.ALWAYS: "SET LOCAL plan_cache_mode = force_custom_plan",
+    Plans.ALWAYS: "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on",
 }
 _SESSION = {
     # Days begin and end at Greenwich, wherever the server stands: current_date is the day that our clocks say.
@@ -46,6 +47,12 @@ _SESSION = {
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
 }
+_LOOKING = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "default_transaction_read_only": "on",
+}
+"""Of those who only look: planned once, by index."""
 _AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -59,12 +66,9 @@ _AWAY = (
 
 def _names(caller: Caller) -> str:
     """The statement that names whose rows may be seen; nothing but the digits of ids goes into it."""
-    schools = (
-        "" if caller.schools is None else ",".join(str(UUID(str(one))) for one in caller.schools) or str(UUID(int=0))
-    )
     return (
         f"SELECT set_config('app.district', '{UUID(str(caller.district))}', true), "
-        f"set_config('app.schools', '{schools}', true)"
+        f"set_config('app.schools', '{schools_of(caller)}', true)"
     )
 
 
@@ -299,16 +303,24 @@ def driver_error(wrong: DBAPIError) -> BaseException | None:
     return None if wrong.orig is None else wrong.orig.__cause__
 
 
+class NotText(Invalid):
+    """A text has the character NUL, by which nothing is called."""
+
+
 @contextmanager
 def _said_truly() -> Iterator[None]:
-    """A database that is away is Unavailable, however the drivers put it."""
+    """A database that is away is Unavailable, a text it cannot hold Invalid, however the drivers put it."""
     try:
         yield
+    except asyncpg.CharacterNotInRepertoireError as wrong:
+        raise NotText from wrong
     except (*_AWAY, PoolTimeout) as away:
         raise Unavailable("The database does not answer.") from away
     except DBAPIError as away:
         if away.connection_invalidated or isinstance(driver_error(away), _AWAY):
             raise Unavailable("The database does not answer.") from away
+        if isinstance(driver_error(away), asyncpg.CharacterNotInRepertoireError):
+            raise NotText from away
         raise
 
 
@@ -321,8 +333,7 @@ class Database:
         self.pool_size = pool_size
         self._engine = self._made(300, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False)
         self._long = self._made(None, poolclass=NullPool)
-        self._lookers = asyncio.Semaphore(pool_size)
-        self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
+        self._lookers = Lookers(self._connected, most=pool_size)
 
     def _made(self, statement_seconds: float | None, **how: Any) -> AsyncEngine:
         return create_async_engine(
@@ -363,10 +374,7 @@ class Database:
     async def looking(self, caller: Caller, plans: Plans = Plans.AS_FITS) -> AsyncIterator[Transaction]:
         """The same for what is asked hundreds of times a second: without a session, on connections of its own."""
         with telemetry.span(f"{self.name} transaction"), _said_truly():
-            async with self._lookers:
-                raw = self._idle.pop() if self._idle else None
-                if raw is None or raw.is_closed():
-                    raw = await self._connected()
+            async with self._lookers.lend() as raw:
                 try:
                     tx = Transaction(None, raw, self.name)
                     await tx._open(caller, None, plans)
@@ -375,12 +383,15 @@ class Database:
                 except BaseException:
                     await _rolled_back(raw)
                     raise
-                finally:
-                    if not raw.is_closed():
-                        self._idle.append(raw)
+
+    @asynccontextmanager
+    async def look(self, caller: Caller) -> AsyncIterator[Look]:
+        """For single statements on the caller's behalf, each in one round trip; planned once, by index."""
+        with telemetry.span(f"{self.name} look"), _said_truly():
+            yield Look(self._lookers, caller)
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
-        settings = {**_SESSION, "application_name": f"trellis-{self.name}"}
+        settings = {**_SESSION, **_LOOKING, "application_name": f"trellis-{self.name}"}
         return await asyncpg.connect(
             self.dsn, timeout=10, command_timeout=300, server_settings=settings,
             statement_cache_size=200, max_cacheable_statement_size=100_000,
@@ -423,8 +434,6 @@ class Database:
             return await asyncpg.connect(self.dsn, timeout=10)
 
     async def close(self) -> None:
-        for raw in self._idle:
-            await raw.close()
-        self._idle.clear()
+        await self._lookers.close()
         await self._engine.dispose()
         await self._long.dispose()

@@ -101,14 +101,18 @@ async def _change(roster: RosterService, client: httpx.AsyncClient, seed: random
     return changes + 1
 
 
+def _signed(request: httpx.Request) -> httpx.Request:
+    request.headers["authorization"] = f"Bearer {TOKENS.sign(a_caller())}"  # each anew: a token lives for a minute
+    return request
+
+
 async def _followed(roster: RosterService, steps: int) -> tuple[int, Consumer]:
     """A consumer who has followed so many steps while they happened."""
     report = await roster.load(a_roster().zip())
     assert report.state == "applied", report
     app = build_app(name="roster", database=roster.database, tokens=TOKENS, routers=[api.router])
-    headers = {"authorization": f"Bearer {TOKENS.sign(a_caller())}", "x-public-url": PUBLIC}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://roster", headers=headers
+        transport=httpx.ASGITransport(app), base_url="http://roster", headers={"x-public-url": PUBLIC}, auth=_signed
     ) as client:
         consumer = Consumer(client)
         await consumer.follow()

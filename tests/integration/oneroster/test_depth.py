@@ -9,6 +9,7 @@ import pytest
 
 from services.roster.store.oneroster import lists
 from shared.db import Plans, Transaction
+from shared.looking import NAMED, Look
 from tests.integration.oneroster.conftest import ROSTERING, Rest, a_caller
 from tests.integration.oneroster.district import small_district
 
@@ -55,14 +56,17 @@ async def _people(rest: Rest, count: int) -> None:
 async def _cost(rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many of its pages PostgreSQL touches for the statement that makes the answer."""
     said: list[tuple[str, tuple[Any, ...]]] = []
-    fetchrow = Transaction.fetchrow
 
-    async def heard(self: Transaction, sql: str, *values: Any) -> Any:
-        said.append((sql, values))
-        return await fetchrow(self, sql, *values)
+    def heard(fetchrow: Any) -> Any:
+        async def hear(self: Any, sql: str, *values: Any) -> Any:
+            said.append((sql.replace(NAMED, "true"), values))
+            return await fetchrow(self, sql, *values)
+
+        return hear
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "fetchrow", heard)
+        for reader in (Transaction, Look):
+            patched.setattr(reader, "fetchrow", heard(reader.fetchrow))
         await rest.get(path)
     ((sql, values),) = [one for one in said if "AS body" in one[0]]
     async with rest.database.looking(a_caller(), Plans.ONCE) as tx:

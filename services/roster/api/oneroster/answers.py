@@ -13,7 +13,6 @@ from services.roster.api.oneroster.kept import Answer, Kept
 from services.roster.api.oneroster.operation import Found, Read
 from services.roster.domain.oneroster import asking
 from services.roster.domain.oneroster.refusals import unknown
-from services.roster.store import revisions
 from services.roster.store.oneroster import pages
 from services.roster.store.oneroster.pages import Page
 from services.roster.store.oneroster.positions import Remembered
@@ -46,15 +45,19 @@ async def answer(request: Request, caller: Caller, found: Found, operation: Read
     if memory is None:
         memory = _memories[database] = _Memory()
     about = (caller.district, caller.schools, datetime.now(UTC).date(), root, _path(request), query)
-    async with database.looking(caller, _plans(question)) as tx:
-        given = memory.kept.find(about) if asked.filter is None else None
-        if given is not None and given.latest == await revisions.latest(tx):
+    given = memory.kept.find(about) if asked.filter is None else None
+    page: Page | None = None
+    async with database.look(caller) as look:
+        if given is not None and given.latest == await pages.newest(look):
             return Response(given.body, headers=given.headers, media_type=_JSON)
         if operation.single:
-            body, latest = await pages.single(tx, question, sourced_id)
+            body, latest = await pages.single(look, question, sourced_id)
         else:
+            page = await pages.at_once(look, question, memory.lists)
+    if page is None and not operation.single:
+        async with database.looking(caller, _plans(question)) as tx:
             page = await pages.page(tx, question, memory.lists)
-    if operation.single:
+    if page is None:
         if body is None:
             raise unknown("There is no such object, or none that this key may see.")
         made = Answer(b'{"%s":%s}' % (question.collection.of.name.encode(), body), {}, latest)

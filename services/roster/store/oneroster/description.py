@@ -25,6 +25,11 @@ class Kind(StrEnum):
     CHANGED = "changed"
 
 
+UNUSUAL = b"\x01"
+"""In what is said in the usual form: it has to be asked for in full. No JSON has this byte in it."""
+_UNUSUAL = f"chr({UNUSUAL[0]})"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
     """What a path of a filter means: a value, or for parts of lists a condition `around` it ({condition})."""
@@ -45,6 +50,10 @@ class Field:
     def json(self, version: Version) -> str:
         """SQL for the member's value as JSON text, NULL when there is none."""
         raise NotImplementedError
+
+    def usual(self, version: Version) -> str:
+        """The same, with UNUSUAL where it takes more to say it: a plan is set up whole, whatever of it is needed."""
+        return self.json(version)
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         """What filters may ask of it, by dotted path."""
@@ -199,10 +208,7 @@ _SAFE = "'[^A-Za-z0-9._~-]'"
 
 def escaped(sql: str) -> str:
     """A sourcedId as part of a path: everything but letters, digits and -._~ as percent and two digits."""
-    letter = "upper(encode(convert_to(s.c, 'UTF8'), 'hex'))"
-    said = f"CASE WHEN s.c ~ {_SAFE} THEN regexp_replace({letter}, '(..)', '%\\1', 'g') ELSE s.c END"
-    letters = f"regexp_split_to_table({sql}, '') WITH ORDINALITY AS s (c, n)"
-    return f"(SELECT string_agg({said}, '' ORDER BY s.n) FROM {letters})"  # noqa: S608  # constants
+    return f"in_a_path({sql})"
 
 
 def reference(sql: str, to: Kinship, version: Version) -> str:
@@ -262,13 +268,18 @@ class References(Field):
     unless: tuple[tuple[str, str], ...] = ()
 
     def json(self, version: Version) -> str:
-        found = [self._found(self.sql, self.source, version)]
-        if self.given:
-            found[0] = f"CASE WHEN {self.given} THEN {found[0]} END"
+        found = [self._first(version)]
         found += [self._found(sql, source, version) for sql, source in self.unless]
         if self.required:
             found.append(f"concat('[', {nowhere(self.to, version)}, ']')")
         return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+
+    def usual(self, version: Version) -> str:
+        return f"COALESCE({self._first(version)}, {_UNUSUAL})" if self.unless else self.json(version)
+
+    def _first(self, version: Version) -> str:
+        found = self._found(self.sql, self.source, version)
+        return f"CASE WHEN {self.given} THEN {found} END" if self.given else found
 
     def _found(self, sql: str, source: str, version: Version) -> str:
         said = reference(sql, self.to, version)
@@ -291,11 +302,16 @@ class Parts(Field):
     order: str = ""
 
     def json(self, version: Version) -> str:
-        said, order = built(self.members, version), f" ORDER BY {self.order}" if self.order else ""
-        found = [
-            f"(SELECT '[' || string_agg({said}, ','{order}) || ']' {source})" for source in self.sources
-        ]  # constants
+        found = [self._found(source, version) for source in self.sources]
         return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+
+    def usual(self, version: Version) -> str:
+        found = self._found(self.sources[0], version)
+        return found if len(self.sources) == 1 else f"COALESCE({found}, {_UNUSUAL})"
+
+    def _found(self, source: str, version: Version) -> str:
+        said, order = built(self.members, version), f" ORDER BY {self.order}" if self.order else ""
+        return f"(SELECT '[' || string_agg({said}, ','{order}) || ']' {source})"  # constants
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         found = {}
@@ -324,9 +340,10 @@ class Given(Field):
         return {} if self.compared is None else {self.name: self.compared}
 
 
-def built(fields: Sequence[Field], version: Version) -> str:
-    """SQL for an object of these fields as JSON text; members that are NULL are left out."""
-    members = ", ".join(f"""',"{one.name}":' || {one.json(version)}""" for one in fields if version in one.versions)
+def built(fields: Sequence[Field], version: Version, *, usual: bool = False) -> str:
+    """SQL for an object of these fields as JSON text, or its usual form; members that are NULL are left out."""
+    said = [(one.name, one.usual(version) if usual else one.json(version)) for one in fields if version in one.versions]
+    members = ", ".join(f"""',"{name}":' || {value}""" for name, value in said)
     return f"concat('{{', substr(concat({members}), 2), '}}')"
 
 

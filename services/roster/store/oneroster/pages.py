@@ -4,16 +4,20 @@ A page is read with one statement, so that its rows and the revision they are of
 batches, each a statement of its own as of the revision of the first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from services.roster.domain.oneroster.refusals import invalid, unknown
+from services.roster.domain.oneroster.versions import Version
 from services.roster.store import revisions
 from services.roster.store.oneroster import conditions, lists
 from services.roster.store.oneroster.conditions import AsOf, Values
+from services.roster.store.oneroster.description import UNUSUAL, Collection
 from services.roster.store.oneroster.positions import LONGEST, Known, Remembered
 from services.roster.store.oneroster.question import LATEST, Question, Since, document
 from shared.db import Transaction
+from shared.looking import NAMED, Look
 
 BATCH = 500
 _BOUND = BATCH + LONGEST  # said in the statement, so that one plan for every page walks along the index
@@ -42,23 +46,49 @@ class _Batch:
     latest: int
 
 
-async def single(tx: Transaction, question: Question, sourced_id: str) -> tuple[bytes | None, int]:
+async def newest(look: Look) -> int:
+    """The number of the district's revision that was stamped last; 0 before the first."""
+    row = await look.fetchrow(f"SELECT {LATEST} AS latest WHERE {NAMED}")  # constants
+    assert row is not None
+    return int(row["latest"])
+
+
+async def single(look: Look, question: Question, sourced_id: str) -> tuple[bytes | None, int]:
     """One object of the collection, also when it has ended; None when there is none to be seen. And the revision."""
-    values = Values(question.root)
-    name = values.put(sourced_id, "text")
-    rows = conditions.rows_of(question.collection, question.parents, values, None, ended=True)
-    table = question.collection.of.table
-    said = document(question.collection.of, question.version, question.asked.fields, active=False)
-    row = await tx.fetchrow(
-        _with_root(f"""
-        SELECT {LATEST} AS latest, (
-            SELECT convert_to({said}, 'UTF8') FROM {table} t WHERE t.sourced_id = {name} AND {rows}) AS body
-        WHERE $1::text IS NOT NULL
-        """),  # noqa: S608  # constants
-        *values.all(),
-    )
+    about = question.collection, question.version, question.asked.fields
+    usual = question.is_usual(look.caller)
+    row = await look.fetchrow(_single(*about, usual=usual), question.root, sourced_id)
+    if usual and row is not None and UNUSUAL in (row["body"] or b""):
+        row = await look.fetchrow(_single(*about, usual=False), question.root, sourced_id)
     assert row is not None
     return row["body"], row["latest"]
+
+
+@lru_cache(maxsize=1_000)
+def _single(collection: Collection, version: Version, fields: tuple[str, ...], *, usual: bool) -> str:
+    """The statement for one object of a collection that lies in nothing else."""
+    values = Values("")
+    name = values.put("", "text")
+    rows = conditions.rows_of(collection, (), values, None, ended=True)
+    said = document(collection.of, version, fields, active=False, usual=usual)
+    return _with_root(f"""
+        SELECT {LATEST} AS latest, (
+            SELECT convert_to({said}, 'UTF8') FROM {collection.of.table} t
+            WHERE t.sourced_id = {name} AND {rows}) AS body
+        WHERE $1::text IS NOT NULL AND {NAMED}
+    """)  # noqa: S608  # constants
+
+
+async def at_once(look: Look, question: Question, remembered: Remembered) -> Page | None:
+    """A page in one statement, where it is remembered at which row it begins and nothing has changed since."""
+    asked, about = question.asked, question.about(look.caller)
+    known = remembered.find((about, asked.revision) if asked.revision else about)
+    if known is None or (known.positions.total == 0 and question.parents) or conditions.moments(asked.filter):
+        return None
+    batch = await _placed(look, question, {}, None, known)
+    if known.revision != batch.latest:
+        return None
+    return _page(question, remembered, about, known, batch)
 
 
 async def page(tx: Transaction, question: Question, remembered: Remembered) -> Page:
@@ -75,7 +105,7 @@ async def page(tx: Transaction, question: Question, remembered: Remembered) -> P
 
 async def _now(tx: Transaction, question: Question, remembered: Remembered, since: Since) -> Page:
     """A page of the list as it is."""
-    asked, about = question.asked, question.about(tx)
+    asked, about = question.asked, question.about(tx.caller)
     known = before = remembered.find(about)
     if known is None and asked.offset:
         known = await lists.walked(tx, question, since, None)
@@ -92,14 +122,19 @@ async def _now(tx: Transaction, question: Question, remembered: Remembered, sinc
     is_the_same = before is not None and before.positions is known.positions
     if not is_the_same and (known.revision != batch.latest or (before is not None and asked.offset)):
         return await _then(tx, question, remembered, since, known.revision)  # the list moved under the page
-    if known.positions.total > asked.offset + batch.rows:
+    return _page(question, remembered, about, known, batch)
+
+
+def _page(question: Question, remembered: Remembered, about: Hashable, known: Known, batch: _Batch) -> Page:
+    """What was read of a list that is known; whoever goes on reads on in the same revision."""
+    if known.positions.total > question.asked.offset + batch.rows:
         remembered.keep((about, batch.latest), replace(known, revision=batch.latest))
     return Page(batch.body, batch.rows, batch.last, known.positions.total, batch.latest, batch.latest)
 
 
 async def _then(tx: Transaction, question: Question, remembered: Remembered, since: Since, revision: int) -> Page:
     """A page of the list as it was in this revision, which may be the newest."""
-    about = question.about(tx)
+    about = question.about(tx.caller)
     as_of = await past(tx, revision)
     known = remembered.find((about, revision)) or remembered.find(about)
     if known is None or known.revision != revision:
@@ -115,7 +150,9 @@ async def _then(tx: Transaction, question: Question, remembered: Remembered, sin
     return Page(batch.body, batch.rows, batch.last, known.positions.total, revision, batch.latest)
 
 
-async def _placed(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, known: Known | None) -> _Batch:
+async def _placed(
+    tx: Transaction | Look, question: Question, since: Since, as_of: AsOf | None, known: Known | None
+) -> _Batch:
     """What is at the place that is asked for, where it is known where that begins."""
     asked, positions = question.asked, known.positions if known else None
     limit = min(asked.limit, BATCH)
@@ -150,7 +187,7 @@ class _Span:
     beyond: bool = False
 
 
-async def _batch(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, span: _Span) -> _Batch:
+async def _batch(tx: Transaction | Look, question: Question, since: Since, as_of: AsOf | None, span: _Span) -> _Batch:
     values = Values(question.root)
     where = question.where(values, since, as_of)
     if span.start is not None:
@@ -166,7 +203,7 @@ async def _batch(tx: Transaction, question: Question, since: Since, as_of: AsOf 
     return await _told(tx, question, rows, values, as_of)
 
 
-async def _sorted(tx: Transaction, question: Question, since: Since, as_of: AsOf | None, limit: int) -> _Batch:
+async def _sorted(tx: Transaction | Look, question: Question, since: Since, as_of: AsOf | None, limit: int) -> _Batch:
     values = Values(question.root)
     where = question.where(values, since, as_of)
     rows = f"""
@@ -210,18 +247,23 @@ async def _of_keys(tx: Transaction, question: Question, keys: Sequence[str], as_
     return await _told(tx, question, rows, values, as_of)
 
 
-async def _told(tx: Transaction, question: Question, rows: str, values: Values, as_of: AsOf | None) -> _Batch:
-    row = await tx.fetchrow(
-        _with_root(f"""
-        SELECT {LATEST} AS latest, page.*
-        FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
-              FROM (SELECT t.sourced_id, {question.document(as_of)} AS doc FROM ({rows}) t) t) page
-        WHERE $1::text IS NOT NULL
-        """),  # noqa: S608  # constants
-        *values.all(),
-    )
+async def _told(tx: Transaction | Look, question: Question, rows: str, values: Values, as_of: AsOf | None) -> _Batch:
+    usual = question.is_usual(tx.caller)
+    row = await tx.fetchrow(_telling(tx, question.document(as_of, usual=usual), rows), *values.all())
+    if usual and row is not None and UNUSUAL in (row["body"] or b""):
+        row = await tx.fetchrow(_telling(tx, question.document(as_of), rows), *values.all())
     assert row is not None
     return _Batch(row["body"] or b"", row["n"], row["last"], row["latest"])
+
+
+def _telling(tx: Transaction | Look, said: str, rows: str) -> str:
+    """The statement for these rows, said like this."""
+    return _with_root(f"""
+        SELECT {LATEST} AS latest, page.*
+        FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
+              FROM (SELECT t.sourced_id, {said} AS doc FROM ({rows}) t) t) page
+        WHERE $1::text IS NOT NULL AND {NAMED if isinstance(tx, Look) else "true"}
+    """)  # noqa: S608  # constants
 
 
 def _with_root(sql: str) -> str:

@@ -20,7 +20,7 @@ from services.roster.store.oneroster.description import (
     fields_of,
     paths_of,
 )
-from shared.db import Transaction
+from shared.auth import Caller
 
 LATEST = "COALESCE((SELECT number FROM revisions ORDER BY at DESC LIMIT 1), 0)"
 """The revision that was committed last, as SQL."""
@@ -48,16 +48,21 @@ class Question:
         """How the rows are sorted; empty for the order of their sourcedIds."""
         return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
 
-    def document(self, as_of: AsOf | None) -> str:
-        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too)
+    def document(self, as_of: AsOf | None, *, usual: bool = False) -> str:
+        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too, usual=usual)
         if as_of is None:
             return said
         return said.replace(CHANGED, f"LEAST({CHANGED}, {_at(as_of)})")
 
-    def about(self, tx: Transaction) -> Hashable:
+    def is_usual(self, caller: Caller) -> bool:
+        """Whether the usual form will do for nearly all that is told: what has ended has no role any more, and a key
+        for named schools does not see every role."""
+        return caller.schools is None and not self.ended_too
+
+    def about(self, caller: Caller) -> Hashable:
         """What a list depends on, beside revisions."""
         return (
-            tx.caller.district, tx.caller.schools, datetime.now(UTC).date(), self.collection.name, self.parents,
+            caller.district, caller.schools, datetime.now(UTC).date(), self.collection.name, self.parents,
             None if self.asked.filter is None else (self.version, self.asked.filter),
         )  # fmt: skip
 
@@ -79,7 +84,7 @@ def _at(as_of: AsOf) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool) -> str:
+def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool, usual: bool = False) -> str:
     """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused.
 
     In a list of what is `active`, so it is said of each, also of what has ended since the revision of the list.
@@ -89,7 +94,7 @@ def document(described: Object, version: Version, fields: tuple[str, ...], *, ac
         if name not in known:
             raise unknown_field(name)
     chosen = [one for one in known.values() if not fields or one.required or one.name in fields]
-    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version)
+    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version, usual=usual)
 
 
 @lru_cache(maxsize=1_000)

@@ -228,7 +228,7 @@ _CLASSES = Parent("classes")
 _SCHOOLS = Parent("orgs", "p.type = 'school'")
 _IN_CLASS = 't.line_item IN (SELECT l.sourced_id COLLATE "default" FROM line_items l WHERE l.class_id = {0})'
 
-_OF_DISTRICT = "t.district_id = current_setting('app.district')::uuid"
+_OF_DISTRICT = "t.district_id = NULLIF(current_setting('app.district', true), '')::uuid"
 """Said although every table says so itself: else the order of each index behind a view is not seen to be the list's."""
 
 COLLECTIONS = (
