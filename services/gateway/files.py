@@ -17,6 +17,8 @@ from shared.client import ServiceClient, error_of
 from shared.errors import Invalid
 
 MOST_LISTED = 100
+_KEY = "^[ -~]+$"
+"""What an Idempotency-Key is made of: what any header can carry."""
 
 
 class CutOff(Invalid):
@@ -55,7 +57,7 @@ def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
         response: Response,
         caller: KeyCaller,
         keep_good: bool = False,
-        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+        idempotency_key: Annotated[str | None, Header(pattern=_KEY, max_length=255)] = None,
     ) -> Accepted:
         """Take a file in: the body is the file, other parameters are its kind's options. 202 when it is durable."""
         owner = services[imports.owner_of(kind)]

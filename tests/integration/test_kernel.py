@@ -425,6 +425,15 @@ async def test_what_a_killed_import_spooled_is_removed_by_the_next(
     assert alive.exists()
 
 
+async def test_a_text_that_no_database_can_keep_is_invalid(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("roster")
+    caller = Caller.system(DISTRICT, "a test")
+
+    with pytest.raises(Invalid, match="NUL"):
+        async with database.reading(caller) as tx:
+            await tx.fetchval("SELECT count(*) FROM people WHERE sourced_id = $1", "a\0b")
+
+
 async def test_days_are_those_at_greenwich_wherever_the_server_stands(
     fresh_database: FreshDatabase, owner_dsn: Callable[[Database], str]
 ) -> None:

@@ -9,7 +9,7 @@ went.
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.roster.domain.columns import Column, Kind, Version
@@ -88,9 +88,10 @@ async def since_of(tx: Transaction, said: str) -> Since:
     else:
         try:
             after = datetime.fromisoformat(said)
-        except ValueError:
+            after = None if after.tzinfo is None else after.astimezone(UTC)
+        except (ValueError, OverflowError):
             after = None
-    if after is None or after.tzinfo is None:
+    if after is None:
         raise NoSuchRevision(field="since")
     lowest = await tx.fetchval("SELECT min(number) FROM revisions WHERE at > $1", after)
     return Since(after, 2**62 if lowest is None else lowest)

@@ -172,6 +172,17 @@ class TestItsOptions:
             "keep_good": "False", "idempotency": "", "strict": "true", "encoding": "a&b"
         }  # fmt: skip
 
+    @pytest.mark.parametrize("strange", ["", b"\xfc", b"\xc3\xbc"])
+    async def test_an_idempotency_key_that_no_header_carries_further_is_refused(
+        self, gateway: Gateway, world: World, key: str, strange: str | bytes
+    ) -> None:
+        answer = await gateway.ask(
+            "POST", "/v1/imports/roster", key, content=b"x", headers={"idempotency-key": strange}
+        )
+
+        assert answer.status_code == 422
+        assert world.uploads == []
+
 
 class TestWhatAPersonDecides:
     @pytest.mark.parametrize("decision", ["approve", "reject", "apply", "undo"])

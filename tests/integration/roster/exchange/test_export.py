@@ -14,6 +14,9 @@ from shared.auth import SCOPES, Caller, Purpose
 from tests.integration.oneroster.district import OTHER, an_id
 from tests.integration.roster.exchange.conftest import TOKENS, Exports, a_caller
 
+_BEYOND = ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00")
+"""Times that are no times at Greenwich."""
+
 
 class TestWhole:
     @pytest.mark.parametrize("version", ["1.1", "1.2"])
@@ -198,7 +201,7 @@ class TestDelta:
 
         assert delta.modes("delta") == NAMES["1.2"]
 
-    @pytest.mark.parametrize("since", ["999999", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "-1", "٣"])
+    @pytest.mark.parametrize("since", ["999999", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "-1", "٣", *_BEYOND])
     async def test_a_since_that_is_none_is_refused(self, exports: Exports, since: str) -> None:
         answer = await exports.ask(since=since)
 
