@@ -81,7 +81,10 @@ def types_for(caller: Caller, types: str | None) -> list[str]:
 
 
 async def _said(tx: Transaction, wanted: Sequence[str]) -> AsyncIterator[Said]:
-    """All facts of these types. Their ids are this answer's own, but for mergers, whose ids say which of them holds."""
+    """All facts of these types.
+
+    Their ids are this answer's own, but for mergers and splits, whose ids say which of them holds.
+    """
     cause = uuid4()
     for of in dict.fromkeys(TYPES[name] for name in wanted):
         async for event, facts in of(tx, cause):
@@ -112,6 +115,11 @@ async def _mergers(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
     yield pb.PeopleMerged, _serialised([events_identity.merged(*row) for row in found])
 
 
+async def _splits(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
+    found = await telling.rejoined(tx)
+    yield pb.PeopleSplit, _serialised([events_identity.split(*row, [], undone=True) for row in found])
+
+
 async def _closures(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
     async for found in closures.not_over(tx):
         changed = [Changed(one, withdrawn=False, is_new=True) for one in found]
@@ -119,7 +127,7 @@ async def _closures(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
 
 
 async def _demographics(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
-    async for rows in telling.demographics(tx, present=True):
+    async for rows in telling.described(tx):
         yield pb.DemographicsRecorded, (await asyncio.to_thread(events.demographics, cause, rows)).facts
 
 
@@ -133,6 +141,7 @@ TYPES: dict[str, Callable[[Transaction, UUID], AsyncIterator[Said]]] = {
     pb.StudentsPlaced.DESCRIPTOR.name: _people,
     pb.EnrollmentsChanged.DESCRIPTOR.name: _enrollments,
     pb.PeopleMerged.DESCRIPTOR.name: _mergers,
+    pb.PeopleSplit.DESCRIPTOR.name: _splits,
     pb.ClosuresChanged.DESCRIPTOR.name: _closures,
     _DEMOGRAPHICS: _demographics,
 }

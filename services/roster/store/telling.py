@@ -47,21 +47,19 @@ async def placed(tx: Transaction) -> AsyncIterator[Sequence[Any]]:
         yield rows
 
 
-async def enrollments(tx: Transaction) -> AsyncIterator[tuple[Any, bool]]:
-    """Enrolments that changed, in columns, and whether they are those that passed to somebody else.
+async def enrollments(tx: Transaction, begin: str, end: str) -> list[tuple[Any, bool]]:
+    """Enrolments of a range that changed, in columns, and whether they are those that passed to somebody else.
 
     Who had these is told first that they have ended, as they were: they are told as ended of him, and then as they are.
     """
     passed = "bool_or(old_person_id <> person_id) AS passed"
-    async for begin, end in pages(tx, "d_enrollments"):
-        row = await tx.fetchrow(
-            f"SELECT {_enrolled('', 'status')}, {passed} FROM d_enrollments WHERE {_RANGE} AND {_CHANGED}", begin, end
-        )
-        if row is None or not row["names"]:
-            continue
-        if row["passed"] and (had := await _passed(tx, begin, end)):
-            yield had, True
-        yield row, False
+    row = await tx.fetchrow(
+        f"SELECT {_enrolled('', 'status')}, {passed} FROM d_enrollments WHERE {_RANGE} AND {_CHANGED}", begin, end
+    )
+    if row is None or not row["names"]:
+        return []
+    had = await _passed(tx, begin, end) if row["passed"] else None
+    return [(row, False)] if had is None else [(had, True), (row, False)]
 
 
 async def _passed(tx: Transaction, begin: str, end: str) -> Any:
@@ -113,19 +111,19 @@ async def organisations(tx: Transaction, *, present: bool = False) -> list[Any]:
     )
 
 
-async def demographics(tx: Transaction, *, present: bool = False) -> AsyncIterator[Sequence[Any]]:
-    """Demographics: person, day of birth, sex, seven answers, and whether they ended."""
-    table, person, which = (
-        ("demographics", "person_id", _PRESENT) if present else ("d_demographics", "id", _CHANGED)
-    )  # fmt: skip
-    async for begin, end in pages(tx, table):
+async def demographics(tx: Transaction, begin: str, end: str) -> Sequence[Any]:
+    """Demographics of a range that changed: person, day of birth, sex, seven answers, and whether they ended."""
+    return await tx.fetch(
+        f"SELECT uuid_send(id), {_DESCRIBED} FROM d_demographics WHERE {_RANGE} AND {_CHANGED}", begin, end
+    )
+
+
+async def described(tx: Transaction) -> AsyncIterator[Sequence[Any]]:
+    """Everybody's demographics, in the same columns."""
+    async for begin, end in pages(tx, "demographics"):
         yield await tx.fetch(
-            f"""
-            SELECT uuid_send({person}), {_DESCRIBED} FROM {table}
-            WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND {which}
-            """,
-            begin, end,
-        )  # fmt: skip
+            f"SELECT uuid_send(person_id), {_DESCRIBED} FROM demographics WHERE {_RANGE} AND {_PRESENT}", begin, end
+        )
 
 
 async def demographics_of(tx: Transaction, people: Sequence[UUID]) -> Sequence[Any]:
@@ -141,6 +139,18 @@ async def mergers(tx: Transaction) -> list[Any]:
         """
         SELECT e.revision, e.row_id AS person, e.other_id AS absorbed
         FROM mergers m JOIN identity_events e ON e.district_id = m.district_id AND e.id = m.event_id
+        ORDER BY e.revision
+        """
+    )
+
+
+async def rejoined(tx: Transaction) -> list[Any]:
+    """Whom splits parted from whom that were taken back: who was made by one is nobody now, and is the person again."""
+    return await tx.fetch(
+        """
+        SELECT e.revision, e.row_id AS person, e.other_id AS other FROM identity_events e
+        WHERE e.kind = 'split' AND e.undone_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM people p WHERE p.district_id = e.district_id AND p.id = e.other_id)
         ORDER BY e.revision
         """
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from google.protobuf.json_format import ParseDict
@@ -69,6 +70,9 @@ class Consumer:
 
     def _PeopleMerged(self, fact: Any) -> None:
         _keep(self.absorbed, fact.absorbed, pb.PersonMerged(person=fact.person), is_so=not fact.undone)
+
+    def _PeopleSplit(self, fact: Any) -> None:
+        _keep(self.absorbed, fact.other, pb.PersonMerged(person=fact.person), is_so=fact.undone)
 
     def _ClosuresChanged(self, fact: Any) -> None:
         is_over = fact.HasField("end_day") and fact.end_day <= NOW
@@ -159,6 +163,17 @@ async def much_happens(roster: RosterService) -> None:
     await roster.ask("/identity/merges", {"person": "s005", "absorbed": "s007", "force": True})
     undone = await roster.ask("/identity/merges", {"person": "s006", "absorbed": "s008", "force": True})
     await roster.ask(f"/identity/{undone['id']}:undo", {})
+    await split(roster, "s018", "s018-b")
+    parted = await split(roster, "s022", "s022-b")
+    await roster.ask(f"/identity/{parted['id']}:undo", {})
+    await roster.ask("/identity/merges", {"person": "s024", "absorbed": "s026", "force": True})
+    await roster.ask("/identity/splits", {"person": "s024", "sourced_ids": ["s026"]})
+
+
+async def split(roster: RosterService, person: str, other: str) -> Any:
+    """Somebody who was never known apart bears the person's enrolment from here on."""
+    body = {"person": person, "sourced_ids": [f"e-{person}"], "sourced_id": other}
+    return await roster.ask("/identity/splits", body)
 
 
 async def more_happens(roster: RosterService) -> None:
@@ -168,6 +183,8 @@ async def more_happens(roster: RosterService) -> None:
     await roster.load(later.zip())
     await close(roster, f"north,,{BEGAN},{ENDS},paper,Flood\n")
     await roster.ask("/identity/merges", {"person": "s012", "absorbed": "s014", "force": True})
+    parted = await split(roster, "s028", "s028-b")
+    await roster.ask(f"/identity/{parted['id']}:undo", {})
 
 
 async def test_who_begins_late_knows_what_who_always_listened_knows(roster: RosterService) -> None:
@@ -201,6 +218,26 @@ async def test_nobody_keeps_an_enrolment_that_is_somebody_elses_now(roster: Rost
 
     rows = await roster.look("SELECT person_id, sourced_id FROM enrollments WHERE status = 'active'")
     assert set(heard.enrollments) == {(row["person_id"].bytes, row["sourced_id"]) for row in rows}
+
+
+async def test_who_begins_late_knows_whom_every_key_of_before_leads_to(roster: RosterService) -> None:
+    await roster.load(a_roster(30).zip())
+    await roster.ask("/identity/merges", {"person": "s000", "absorbed": "s002", "force": True})
+    await roster.ask("/identity/merges", {"person": "s004", "absorbed": "s000", "force": True})
+    parted = await split(roster, "s006", "s006-b")
+    await roster.ask(f"/identity/{parted['id']}:undo", {})  # what was told of the other is the person's
+    await split(roster, "s008", "s008-b")
+
+    told = await bootstrap(roster)
+
+    ada, eve, gus = (an_id("user", name).bytes for name in ("s002", "s000", "s006"))
+    assert {key: fact.person for key, fact in Consumer().hear(told.facts).absorbed.items()} == {
+        ada: eve, eve: an_id("user", "s004").bytes, UUID(parted["other"]).bytes: gus,
+    }  # fmt: skip
+    [again] = told.of(pb.PeopleSplit)
+    revisions = [int.from_bytes(fact.id[:8], "big") for fact in (*told.of(pb.PeopleMerged), again)]
+    assert again.undone
+    assert 0 < revisions[0] < revisions[1] < revisions[2]
 
 
 async def test_hearing_again_what_was_told_already_does_no_harm(roster: RosterService) -> None:
@@ -266,7 +303,7 @@ async def test_the_first_line_says_what_it_is_and_the_last_how_much(roster: Rost
     assert told.end == {
         "end": {
             "OrganisationsChanged": 3, "PeopleJoined": 6, "StudentsPlaced": 4, "EnrollmentsChanged": 6,
-            "PeopleMerged": 0, "ClosuresChanged": 0, "DemographicsRecorded": 4,
+            "PeopleMerged": 0, "PeopleSplit": 0, "ClosuresChanged": 0, "DemographicsRecorded": 4,
         },
         "facts": 23,
     }  # fmt: skip
