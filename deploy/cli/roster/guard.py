@@ -12,10 +12,10 @@ from deploy.cli.options import Home, Json, Key, Url, wait_for
 _PATH = "/v1/roster/guard"
 _SAID = {
     "school_percent": "of a school's people may leave, in percent",
-    "class_percent": "of a class's people may leave, up to but not including, in percent",
-    "class_least": "people a class has before it is watched",
-    "rows_least_percent": "of the last import's rows a file has at least, in percent",
-    "rows_most_percent": "of the last import's rows a file has at most, in percent",
+    "class_percent": "of a class's students may leave, up to but not including, in percent",
+    "class_least": "students a class has before it is watched",
+    "rows_least_percent": "of the fewest rows of the last imports a file has at least, in percent",
+    "rows_most_percent": "of the most rows of the last imports a file has at most, in percent",
     "absent_files": "a file that was there may be absent: allow, or hold",
 }
 
@@ -26,14 +26,15 @@ def guard(
         float | None, typer.Option(min=0, max=100, help="More of a school's people leaving asks a person.")
     ] = None,
     class_percent: Annotated[
-        float | None, typer.Option(min=0, max=100, help="So much of a class's people leaving asks a person.")
+        float | None, typer.Option(min=0, max=100, help="So much of a class's students leaving asks a person.")
     ] = None,
-    class_least: Annotated[int | None, typer.Option(min=1, help="Classes of fewer people are not watched.")] = None,
+    class_least: Annotated[int | None, typer.Option(min=1, help="Classes of fewer students are not watched.")] = None,
     rows_least_percent: Annotated[
-        float | None, typer.Option(min=0, max=100, help="Fewer rows than this share of the last import's ask a person.")
+        float | None,
+        typer.Option(min=0, max=100, help="Fewer rows than this share of the last imports' fewest ask a person."),
     ] = None,
     rows_most_percent: Annotated[
-        float | None, typer.Option(min=100, help="More rows than this share of the last import's ask a person.")
+        float | None, typer.Option(min=100, help="More rows than this share of the last imports' most ask a person.")
     ] = None,
     absent_files: Annotated[
         str | None, typer.Option(help="hold or allow: when a file that was there is absent.", metavar="hold|allow")
