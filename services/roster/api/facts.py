@@ -117,7 +117,8 @@ async def _mergers(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
 
 async def _splits(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
     found = await telling.rejoined(tx)
-    yield pb.PeopleSplit, _serialised([events_identity.split(*row, [], undone=True) for row in found])
+    facts = [events_identity.split(one["revision"], one["person"], one["other"], [], undone=True) for one in found]
+    yield pb.PeopleSplit, _serialised(facts)
 
 
 async def _closures(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
