@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -161,13 +162,10 @@ def _prefix(length: int) -> bytes:
 
 
 def _slices(facts: list[bytes]) -> Iterator[list[bytes]]:
-    some: list[bytes] = []
-    size = 0
-    for fact in facts:
-        if some and (len(some) == _FACTS_PER_ENVELOPE or size + len(fact) > _BYTES_PER_ENVELOPE):
-            yield some
-            some, size = [], 0
-        some.append(fact)
-        size += len(fact)
-    if some:
+    at = 0
+    while some := facts[at : at + _FACTS_PER_ENVELOPE]:
+        if sum(map(len, some)) > _BYTES_PER_ENVELOPE:
+            fitting = sum(size <= _BYTES_PER_ENVELOPE for size in accumulate(map(len, some)))
+            some = some[: max(1, fitting)]
         yield some
+        at += len(some)

@@ -86,7 +86,7 @@ class Archive:
                 self._digests[file.name] = digest_of(stream)
             except _BROKEN:
                 return False  # whoever reads it for its rows tells where it is damaged
-        return self._digests[file.name] == content.sha256
+        return self._digests[file.name] == content.blake2b
 
     def chunks(self, reader: Reader) -> Iterator[Chunk]:
         """The reader's chunks; Unreadable where the archive itself is damaged."""

@@ -1,12 +1,13 @@
 """What the files of an archive hold, byte for byte: who sends the same bytes once more says nothing new."""
 
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import blake2b
 from typing import IO, Any
 
 READING = 1
 """To be raised whenever the same bytes come to mean something else: whatever was read before is read again then."""
 _AT_ONCE = 1 << 20
+_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Content:
 
     bytes: int
     crc: int
-    sha256: str
+    blake2b: str
 
     def kept(self) -> dict[str, Any]:
         """As it is kept with a report."""
@@ -27,7 +28,7 @@ class Digested:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self._digest = sha256()
+        self._digest = blake2b(digest_size=_SIZE)
 
     def read(self, size: int = -1) -> bytes:
         """Some of the bytes, none at the end."""

@@ -62,8 +62,12 @@ class Reader:
 
     def may_have_twins(self) -> bool:
         """Whether a name may have come twice; if not, none has."""
-        names = np.concatenate(self._names) if self._names else np.zeros(0, dtype=np.uint64)
-        self._names = []
+        names = np.empty(sum(map(len, self._names)), dtype=np.uint64)
+        at = 0
+        while self._names:  # a city has millions: they are not held twice
+            some = self._names.pop()
+            names[at : at + len(some)] = some
+            at += len(some)
         names.sort()
         return bool((names[1:] == names[:-1]).any())
 

@@ -1,12 +1,26 @@
 """What differs is written, in one revision, and announced."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from services.roster import events
-from services.roster.store import RECORDS, bumping, identity, merging, placing, revisions, staging, telling
+from services.roster.events import Facts
+from services.roster.store import (
+    RECORDS,
+    STAGES,
+    bumping,
+    identity,
+    merging,
+    naming,
+    placing,
+    revisions,
+    staging,
+    telling,
+)  # fmt: skip
 from shared import crash
 from shared.db import Transaction
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
@@ -14,6 +28,8 @@ from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
 _LARGE = 20_000
 """Changes after which the planner is told how much there is."""
 _EPOCH = date(1970, 1, 1)
+Making = Callable[[], tuple[type[Message], Facts]]
+"""What makes facts of rows that were read; in another thread."""
 
 
 async def apply(
@@ -32,27 +48,60 @@ async def apply(
     if revision is None:
         revision = await revisions.begin(tx)
     await identity.keep_former(tx, table="d_users")
+    is_first = not await placing.is_anybody_known(tx)
     files = [file for file in RECORDS if file in changed]
     for number, file in enumerate(files):
-        await merging.merge(tx, file, revision)
+        if file in _TOLD:
+            await _merge_and_tell(tx, file, revision, cause)
+        else:
+            await merging.merge(tx, file, revision)
         if number == len(files) // 2:
             crash.point("I1")
     await bumping.bump(tx, revision, files)
     if size > _LARGE:
         await staging.analyze(tx, [RECORDS[file].table for file in files])
-    await _place(tx, cause)
-    await _announce(tx, cause)
+    await _place(tx, cause, is_first=is_first)
+    tx.announce(pb.OrganisationsChanged, events.organisations(cause, await telling.organisations(tx)))
     crash.point("I2")
     await revisions.stamp(tx, revision, import_id=import_id)
     return revision
 
 
-async def _place(tx: Transaction, cause: UUID) -> None:
+async def _merge_and_tell(tx: Transaction, file: str, revision: int, cause: UUID) -> None:
+    """Merge a file of whose records each is told: facts are made of some while PostgreSQL adds them."""
+    await merging.change(tx, file, revision)
+    async for within in naming.pages(tx, f"d_{STAGES[file]}"):
+        made = asyncio.gather(*[asyncio.to_thread(make) for make in await _TOLD[file](tx, cause, *within)])
+        try:
+            await merging.add(tx, file, revision, within)
+        finally:
+            told = await made
+        for event, facts in told:
+            tx.announce_encoded(event, facts.keys, facts.facts)
+        await tx.flush_announced()
+
+
+async def _enrollments(tx: Transaction, cause: UUID, begin: str, end: str) -> list[Making]:
+    return [
+        lambda rows=rows, passed=passed: (pb.EnrollmentsChanged, events.enrollments(cause, rows, passed=passed))  # type: ignore[misc]  # the defaults only bind the loop's names
+        for rows, passed in await telling.enrollments(tx, begin, end)
+    ]
+
+
+async def _demographics(tx: Transaction, cause: UUID, begin: str, end: str) -> list[Making]:
+    rows = await telling.demographics(tx, begin, end)
+    return [lambda: (pb.DemographicsRecorded, events.demographics(cause, rows))]
+
+
+_TOLD = {"enrollments": _enrollments, "demographics": _demographics}
+
+
+async def _place(tx: Transaction, cause: UUID, *, is_first: bool) -> None:
     """Derive the placements of those who may be placed otherwise now, and announce what became of them."""
     if not await placing.find_touched(tx):
         return
     await staging.analyze(tx, ["touched"])
-    await placing.place(tx)
+    await placing.place(tx, is_first=is_first)
     today = (datetime.now(UTC).date() - _EPOCH).days
     async for moved in telling.moved(tx):
         for event, facts in (
@@ -62,17 +111,4 @@ async def _place(tx: Transaction, cause: UUID) -> None:
         ):
             tx.announce_encoded(event, facts.keys, facts.facts)
         tx.announce(pb.PeopleLeft, events.leavers(cause, moved, today))
-        await tx.flush_announced()
-
-
-async def _announce(tx: Transaction, cause: UUID) -> None:
-    """Announce what else changed that others may hear of."""
-    tx.announce(pb.OrganisationsChanged, events.organisations(cause, await telling.organisations(tx)))
-    async for changed, passed in telling.enrollments(tx):
-        facts = await asyncio.to_thread(events.enrollments, cause, changed, passed=passed)
-        tx.announce_encoded(pb.EnrollmentsChanged, facts.keys, facts.facts)
-        await tx.flush_announced()
-    async for described in telling.demographics(tx):
-        facts = await asyncio.to_thread(events.demographics, cause, described)
-        tx.announce_encoded(pb.DemographicsRecorded, facts.keys, facts.facts)
         await tx.flush_announced()

@@ -31,7 +31,7 @@ async def seen_before(
         return None
     for file in delivery.files:
         one = files[file.name]
-        if not await asyncio.to_thread(archive.holds, file, Content(one["bytes"], one["crc"], one["sha256"])):
+        if not await asyncio.to_thread(archive.holds, file, Content(one["bytes"], one["crc"], one["blake2b"])):
             return None
     return {name: Came(name, "bulk", one["rows"], derived=one["derived"]) for name, one in files.items()}
 

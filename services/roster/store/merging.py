@@ -21,6 +21,14 @@ _WHO = """
 
 async def merge(tx: Transaction, file: str, revision: int) -> None:
     """Write what is new, changed, or vanished of a file, all of it in this revision."""
+    await change(tx, file, revision)
+    await add(tx, file, revision)
+    if file in TYPES:
+        await _name(tx, RECORDS[file])
+
+
+async def change(tx: Transaction, file: str, revision: int) -> None:
+    """Write what is changed or vanished of a file; what is new comes after it."""
     record = RECORDS[file]
     if file == "lineItems":
         await _schools_of_line_items(tx)
@@ -30,9 +38,6 @@ async def merge(tx: Transaction, file: str, revision: int) -> None:
         await _free_names(tx, record)
     await _end_vanished(tx, record, revision)
     await _change(tx, record, revision)
-    await _add(tx, record, revision)
-    if file in TYPES:
-        await _name(tx, record)
 
 
 async def date(tx: Transaction, file: str) -> None:
@@ -48,7 +53,9 @@ async def date(tx: Transaction, file: str) -> None:
     )
 
 
-async def _add(tx: Transaction, record: Record, revision: int) -> None:
+async def add(tx: Transaction, file: str, revision: int, within: tuple[str, str] | None = None) -> None:
+    """Write what is new of a file, or what of it is `within` a range of places in `d_…`."""
+    record = RECORDS[file]
     own = list(record.columns)
     key = {"id": ["id"], "person_id": ["person_id"], "sourced_id": []}[record.key]
     flags, values, who = [], [], ""
@@ -71,10 +78,11 @@ async def _add(tx: Transaction, record: Record, revision: int) -> None:
                CASE WHEN d.status = 'active' THEN NULL ELSE current_date END, d.source_modified_at, d.metadata,
                $2::bigint, $2::bigint, CASE WHEN d.status = 'active' THEN NULL ELSE $2::bigint END
                {"".join(f", d.{name}" for name in own)}{"".join(f", {value}" for value in values)}
-        FROM d_{record.stage} d {who} WHERE d.change = 'new'
+        FROM d_{record.stage} d {who}
+        WHERE d.change = 'new' {"AND d.ctid >= $3::text::tid AND d.ctid < $4::text::tid" if within else ""}
         {conflict}
         """,
-        tx.caller.district, revision,
+        tx.caller.district, revision, *(within or ()),
     )  # fmt: skip
 
 

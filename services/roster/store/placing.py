@@ -21,6 +21,12 @@ async def begin(tx: Transaction) -> None:
     await tx.temp("moved", "person_id uuid, as_student boolean, what text, day int, places bytea")
 
 
+async def is_anybody_known(tx: Transaction) -> bool:
+    """Whether there are people. If not, nobody was anywhere before an import, and nothing of theirs is looked up."""
+    found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM people WHERE district_id = $1)", tx.caller.district)
+    return found
+
+
 async def find_touched(tx: Transaction) -> int:
     """Whose placement may have changed; how many they are."""
     found: int = await tx.changed(
@@ -38,12 +44,14 @@ async def find_touched(tx: Transaction) -> int:
     return found
 
 
-async def place(tx: Transaction) -> None:
+async def place(tx: Transaction, *, is_first: bool = False) -> None:
     """Derive the placements of those touched anew, and who of them joined, moved, left.
 
     Enrolments that touch or overlap in one school are one stay: a student in six classes is once at the school.
+    `is_first`: there was nobody before, so that whoever was added has the flags of all that he has.
     """
-    await _flag(tx)
+    if not is_first:
+        await _flag(tx)
     await tx.run(
         f"""
         INSERT INTO wanted
