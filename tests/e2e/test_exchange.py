@@ -12,17 +12,10 @@ import pytest
 from deploy.cli.demo import write_demo
 from deploy.cli.door import opened
 from deploy.cli.load import Kind
-from tests.e2e.harness import ROOT, TRELLIS, Platform, environment, load_file, start
+from tests.e2e.harness import ROOT, TRELLIS, Platform, environment, load_file
 
 STUDENTS = 60
 SECRET = "TRELLIS_E2E_PULL_SECRET"
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made = start("embedded", tmp_path_factory.mktemp("exchange"))
-    yield made
-    made.stop()
 
 
 class Neighbours:
@@ -88,6 +81,7 @@ def _told(row: dict[str, str]) -> dict[str, str]:
     return {name: said for name, said in row.items() if name not in untold}
 
 
+@pytest.mark.parametrize("platform", ["embedded"], indirect=True)  # both modes serve REST by the same code
 async def test_a_district_that_pulls_stays_like_the_one_it_pulls_from(platform: Platform, tmp_path: Path) -> None:
     source, copy = await platform.new_district("source"), await platform.new_district("copy")
     neighbours = Neighbours(platform, tmp_path, source, copy)

@@ -118,6 +118,20 @@ def empty(start: Start, reachable_folder: Path) -> Run:
     return start(reachable_folder / "empty", students=0).until_ready()
 
 
+@pytest.fixture(scope="module")
+def recovered(start: Start, reachable_folder: Path) -> Run:
+    """A platform with the demonstration district, killed in the middle of its first load and started again."""
+    first = start(reachable_folder / "recovered")
+    first.until("progress answers")
+    family = first.family()
+
+    first.process.kill()
+    first.process.wait()
+
+    leave_no_process(family, within_seconds=10)
+    return start(first.home).until_ready()
+
+
 @pytest.fixture
 def home(reachable_folder: Path, request: pytest.FixtureRequest) -> Path:
     return reachable_folder / str(request.node.name)
@@ -141,10 +155,17 @@ async def proposed(run: "Run") -> dict[str, Any]:
         return await door.graphql(PROPOSED)
 
 
+def test_a_kill_in_the_middle_of_the_first_load_loses_nothing(recovered: Run) -> None:
+    matched = asyncio.run(proposed(recovered))
+
+    assert recovered.demo == "True"
+    assert matched["programme"]["proposals"]["nodes"]
+
+
 async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
-    start: Start, home: Path, empty: Run
+    start: Start, recovered: Run, empty: Run
 ) -> None:
-    first = start(home).until_ready()
+    first = recovered
     family = first.family()
     shown = await administrations(first.url, first.key)
     matched = await proposed(first)
@@ -153,7 +174,7 @@ async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     os.killpg(first.process.pid, signal.SIGINT)  # as the terminal does: everyone in the foreground hears Ctrl-C
     code = first.process.wait(10)
     took = time.monotonic() - began
-    again = start(home).until_ready()
+    again = start(first.home).until_ready()
 
     assert shown > 0
     assert (code, took < 5) == (0, True), first.output()
@@ -168,22 +189,8 @@ async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     with pytest.raises(DoorError, match="401"):
         await administrations(again.url, empty.key)
 
-
-def test_a_kill_in_the_middle_of_the_first_load_loses_nothing(start: Start, home: Path) -> None:
-    first = start(home)
-    first.until("progress answers")
-    family = first.family()
-
-    first.process.kill()
-    first.process.wait()
-    leave_no_process(family, within_seconds=10)
-    again = start(home).until_ready()
     family = again.family()
-    matched = asyncio.run(proposed(again))
     again.process.terminate()
-
-    assert again.demo == "True"
-    assert matched["programme"]["proposals"]["nodes"]
     assert again.process.wait(10) == 0
     leave_no_process(family, within_seconds=2)
 

@@ -15,7 +15,7 @@ from tests.integration.gateway.conftest import OPERATOR
 from tests.integration.gateway.wire import gateway_on_the_wire
 from tests.unit.gateway.world import World
 
-STORM_SECONDS = 4.0
+PATIENCE_SECONDS = 30.0
 QUESTION = {"query": '{ school(id: "sourcedId:school-1") { name classes(first: 5) { nodes { title } } } }'}
 
 
@@ -44,7 +44,8 @@ async def database(fresh_database: Callable[[str], Awaitable[Database]]) -> Data
     return await fresh_database("gateway")
 
 
-async def test_a_storm_of_cancelled_requests_leaves_every_pool_whole(database: Database) -> None:
+@pytest.mark.parametrize("enough", [300, pytest.param(5_000, marks=pytest.mark.long)])
+async def test_a_storm_of_cancelled_requests_leaves_every_pool_whole(database: Database, enough: int) -> None:
     world, seconds = World(), [0.05]
 
     def slow(app: FastAPI) -> FastAPI:
@@ -56,9 +57,8 @@ async def test_a_storm_of_cancelled_requests_leaves_every_pool_whole(database: D
         httpx.AsyncClient(base_url=url, timeout=10, transport=AiohttpTransport()) as http,
     ):
         http.headers["authorization"] = await _key(http)
-        loop = asyncio.get_running_loop()
-        until, cancelled = loop.time() + STORM_SECONDS, 0
-        while loop.time() < until:
+        cancelled = 0
+        while cancelled < enough:
             tasks = [asyncio.create_task(http.post("/graphql", json=QUESTION)) for _ in range(20)]
             await asyncio.sleep(0.02 + 0.01 * (cancelled % 7))
             for task in tasks:
@@ -68,26 +68,26 @@ async def test_a_storm_of_cancelled_requests_leaves_every_pool_whole(database: D
 
         answers = await asyncio.gather(*(http.post("/graphql", json=QUESTION) for _ in range(10)))
 
-    assert cancelled > 100
     assert [answer.status_code for answer in answers] == [200] * 10
     assert all("errors" not in answer.json() for answer in answers)
 
 
 async def test_a_question_nobody_waits_for_is_given_up(database: Database) -> None:
-    world, seconds, finished = World(), [1.0], []
+    world, begun, go_on, finished = World(), asyncio.Event(), asyncio.Event(), []
 
     class Noting:
-        """Notes what a service was asked to the end."""
+        """Answers when it may, and notes what a service was asked to the end."""
 
         def __init__(self, app: ASGIApp) -> None:
             self._app = app
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            begun.set()
+            await go_on.wait()
             await self._app(scope, receive, send)
             finished.append(scope["path"])
 
     def noting(app: FastAPI) -> FastAPI:
-        app.add_middleware(Slow, seconds=seconds)
         app.add_middleware(Noting)
         return app
 
@@ -97,34 +97,49 @@ async def test_a_question_nobody_waits_for_is_given_up(database: Database) -> No
     ):
         http.headers["authorization"] = await _key(http)
         asking = asyncio.create_task(http.post("/graphql", json=QUESTION))
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await begun.wait()
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(0.5)  # the gateway hears that nobody waits
+        go_on.set()
+        await asyncio.sleep(1.0)  # time enough to ask on
 
     assert "/schools:batch-get" in finished
     assert "/classes:batch-list" not in finished
 
 
 async def test_questions_that_run_out_of_time_leave_every_pool_whole(database: Database) -> None:
-    world, seconds = World(), [0.0]
+    world, go_on = World(), asyncio.Event()
 
-    def slow(app: FastAPI) -> FastAPI:
-        app.add_middleware(Slow, seconds=seconds)
+    class Stuck:
+        """Answers nothing before it may."""
+
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await go_on.wait()
+            await self._app(scope, receive, send)
+
+    def stuck(app: FastAPI) -> FastAPI:
+        app.add_middleware(Stuck)
         return app
 
     async with (
-        gateway_on_the_wire(database, world, dress=slow, wall_clock_seconds=1.0) as url,
+        gateway_on_the_wire(database, world, dress=stuck, wall_clock_seconds=1.0) as url,
         httpx.AsyncClient(base_url=url, timeout=20, transport=AiohttpTransport()) as http,
     ):
         http.headers["authorization"] = await _key(http)
-        seconds[0] = 2.0
         late = await asyncio.gather(*(http.post("/graphql", json=QUESTION) for _ in range(40)))
-        seconds[0] = 0.0
-        in_time = await asyncio.gather(*(http.post("/graphql", json=QUESTION) for _ in range(10)))
+        go_on.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):  # a busy machine needs a second for some; a lost pool stays lost
+            while True:
+                in_time = await asyncio.gather(*(http.post("/graphql", json=QUESTION) for _ in range(10)))
+                if all("errors" not in answer.json() for answer in in_time):
+                    break
 
     assert {answer.json()["errors"][0]["extensions"]["code"] for answer in late} == {"LIMIT"}
-    assert all("errors" not in answer.json() for answer in in_time)
 
 
 async def test_a_file_is_passed_on_while_it_comes(database: Database) -> None:
