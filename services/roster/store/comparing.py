@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from services.roster.domain.columns import File, Mode
 from services.roster.domain.findings import Finding, Findings
+from services.roster.store import agreeing
 from services.roster.store.checking import tell
 from services.roster.store.records import RECORDS, STAGES, Record, Ref
 from shared.db import Transaction
@@ -43,6 +44,7 @@ def _difference(record: Record, mode: Mode, came: Collection[str]) -> str:
     key, own = record.key, record.columns
     kept = {ref.name for ref in record.refs if ref.or_kept}
     theirs = {name: f"COALESCE(s.{name}, t.{name})" if name in kept else f"s.{name}" for name in own}
+    theirs |= agreeing.said(record)
     columns = {"sourced_id": "s.sourced_id", "status": "s.status", "metadata": "s.metadata", **theirs}
     is_different = f"""
         ROW({", ".join(f"t.{name}" for name in columns)}) IS DISTINCT FROM ROW({", ".join(columns.values())})

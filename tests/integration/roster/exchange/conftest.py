@@ -55,6 +55,16 @@ class Exported:
     def names(self, file: str) -> set[str]:
         return {row["sourcedId"] for row in self.rows(file)}
 
+    def having(self, file: str, before: str, after: str) -> "Exported":
+        """The same with this text in place of that, which must be there."""
+        assert before in self.text(file)
+        out = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(self.content)) as opened, zipfile.ZipFile(out, "w") as written:
+            for name in opened.namelist():
+                said = opened.read(name)
+                written.writestr(name, said.replace(before.encode(), after.encode()) if name == f"{file}.csv" else said)
+        return Exported(out.getvalue(), self.headers)
+
 
 class Exports:
     """Asks the roster for archives, as the gateway would."""

@@ -13,7 +13,7 @@ import pytest
 from deploy.cli.demo import write_demo
 from services.roster import api
 from services.roster.domain.columns import Version
-from services.roster.domain.layout import READ
+from services.roster.domain.layout import NAMES, READ
 from shared.http import build_app
 from shared.imports import Report
 from tests.integration.roster.archives import Roster, a_roster, an_old_roster
@@ -22,6 +22,12 @@ from tests.integration.roster.exchange.conftest import Exported
 
 REAL = Path(__file__).parents[5] / "shared" / "data" / "oneroster"
 needs_real_files = pytest.mark.skipif(not REAL.exists(), reason="the real files are not here")
+
+
+A_SHEET = {
+    "title": "Fractions", "class": {"sourcedId": "class-north"}, "school": {"sourcedId": "north"},
+    "category": {"sourcedId": "homework"},
+}  # fmt: skip
 
 
 class Traveller:
@@ -37,6 +43,23 @@ class Traveller:
         answer = await self.http.get("/exports/roster", headers=headers, params=params)
         assert answer.status_code == 200, answer.text
         return Exported(answer.content, answer.headers)
+
+    async def get(self, path: str) -> Any:
+        """What OneRoster's REST tells."""
+        answer = await self.http.get(f"/ims/oneroster/{path}", headers=self._headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def put(self, path: str, said: dict[str, Any]) -> None:
+        """Write to the gradebook as a system beside the district's would."""
+        kind = {"categories": "category", "lineItems": "lineItem"}[path.split("/")[0]]
+        where = f"/ims/oneroster/gradebook/v1p2/{path}"
+        answer = await self.http.put(where, headers=self._headers, json={kind: said})
+        assert answer.status_code == 201, answer.text
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {TOKENS.sign(a_caller())}", "x-public-url": "https://roster.example.org"}
 
     async def changes_nothing(self, archive: Exported, district: UUID = DISTRICT) -> Report:
         report = await self.roster.load(archive.content, district=district)
@@ -101,6 +124,58 @@ class TestSameDistrict:
 
         assert report.repair_count == 0
 
+    @pytest.mark.parametrize("version", ["1.1", "1.2"])
+    @pytest.mark.parametrize(
+        "session",
+        [
+            {"gradingPeriod": "term"},
+            {"academicSession": "year"},
+            {"gradingPeriod": "term", "academicSession": "year"},
+        ],
+    )
+    async def test_what_the_files_say_in_fewer_words_stays_as_it_was_written(
+        self, traveller: Traveller, version: str, session: dict[str, str]
+    ) -> None:
+        await loaded(traveller, (a_roster() if version == "1.2" else an_old_roster()).zip())
+        await traveller.put("categories/homework", {"title": "Homework"})
+        sessions = {name: {"sourcedId": one} for name, one in session.items()}
+        days = {"assignDate": "2026-09-01T08:15:00.000Z", "dueDate": "2026-09-08T14:30:00.000Z"}
+        await traveller.put(
+            "lineItems/sheet", {**A_SHEET, **days, **sessions, "resultValueMin": 0, "resultValueMax": 9}
+        )
+        before = await traveller.get("gradebook/v1p2/lineItems/sheet")
+
+        await traveller.changes_nothing(await traveller.export(version=version))
+
+        assert await traveller.get("gradebook/v1p2/lineItems/sheet") == before
+        assert before["lineItem"]["dueDate"] == days["dueDate"]
+
+    async def test_what_rest_need_not_say_is_not_asked_of_files(self, traveller: Traveller) -> None:
+        await loaded(traveller, a_roster().zip())
+        await traveller.put("categories/homework", {"title": "Homework", "weight": 1e-7})
+        days = {"assignDate": "2026-09-01T08:15:00.000Z", "dueDate": "2026-09-08T14:30:00.000Z"}
+        await traveller.put("lineItems/sheet", {**A_SHEET, **days})
+
+        report = await traveller.changes_nothing(await traveller.export())
+
+        assert {(one.file, one.column, one.rule) for one in report.repairs} == {
+            ("categories.csv", "weight", "number"), ("lineItems.csv", "academicSessionSourcedId", "required")
+        }  # fmt: skip
+
+    async def test_another_day_and_another_session_are_taken_from_the_file(self, traveller: Traveller) -> None:
+        await loaded(traveller, a_roster().zip())
+        await traveller.put("categories/homework", {"title": "Homework"})
+        days = {"assignDate": "2026-09-01T08:15:00.000Z", "dueDate": "2026-09-08T14:30:00.000Z"}
+        await traveller.put("lineItems/sheet", {**A_SHEET, **days, "gradingPeriod": {"sourcedId": "term"}})
+        archive = await traveller.export()
+
+        changed = archive.having("lineItems", "2026-09-08", "2026-09-09").having("lineItems", "term", "year")
+        await loaded(traveller, changed.content)
+
+        found = (await traveller.get("gradebook/v1p2/lineItems/sheet"))["lineItem"]
+        assert (found["assignDate"], found["dueDate"]) == (days["assignDate"], "2026-09-09T00:00:00.000Z")
+        assert (found["academicSession"]["sourcedId"], "gradingPeriod" in found) == ("year", False)
+
     @needs_real_files
     @pytest.mark.parametrize(("name", "version"), [("Test_full_data_set.zip", "1.1"), ("v1p2_full_dataset.zip", "1.2")])
     async def test_of_real_files_only_what_belongs_to_something_gone_is_left_out(
@@ -141,6 +216,8 @@ class TestOtherDistrict:
 
         await traveller.roster.load(first.content, district=OTHER_DISTRICT)
 
+        assert first.modes("bulk") == NAMES["1.2"]
+        assert all(everything(first)[name] for name in NAMES["1.2"])
         assert everything(await traveller.export(OTHER_DISTRICT)) == everything(first)
 
     async def test_in_1_1_it_arrives_too_and_from_then_on_stays_what_it_is(
