@@ -57,8 +57,8 @@ WITHIN = {
     "teachers": [(theirs.ClassesManagementApi, "get_classes_for_teacher")],
     "users": [(theirs.ClassesManagementApi, "get_classes_for_user")],
 }
-SINGLES = 10
-PARENTS = 5
+SINGLES = 3
+PARENTS = 2
 
 
 def rows_of(answer: Any) -> list[Any]:
