@@ -14,6 +14,7 @@ from services.roster.store.oneroster.description import (
     Kind,
     Object,
     Parent,
+    metadata_of,
     paths_of,
     written,
 )
@@ -124,7 +125,7 @@ def _clause(
     compared = paths_of(described, version).get(clause.path)
     if compared is None and clause.path.startswith("metadata."):
         key = values.put(clause.path.removeprefix("metadata."), "text")
-        compared = Compared(Kind.TEXT, f"(t.metadata ->> {key})")
+        compared = Compared(Kind.TEXT, f"(({metadata_of(described)}) ->> {key})")
     if compared is None:
         raise filters.unfit(f"{described.name} has no field {clause.path[:100]!r} that can be asked about.")
     negated = clause.op == "!=" and compared.around != "{condition}"

@@ -177,7 +177,7 @@ class Metadata(Field):
     sql: str = "t.metadata"
 
     def json(self, version: Version) -> str:
-        return f"CASE WHEN {self.sql} <> '{{}}' THEN {self.sql}::text END"
+        return f"CASE WHEN ({self.sql}) <> '{{}}' THEN ({self.sql})::text END"
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {}
@@ -376,6 +376,12 @@ RECORD = (
 def fields_of(described: Object, version: Version) -> Mapping[str, Field]:
     """The fields it has in this version, by name."""
     return {one.name: one for one in described.fields if version in one.versions}
+
+
+@cache
+def metadata_of(described: Object) -> str:
+    """The SQL of what it says beyond the standard."""
+    return next(one.sql for one in described.fields if isinstance(one, Metadata))
 
 
 @cache

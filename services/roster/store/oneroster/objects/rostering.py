@@ -19,6 +19,7 @@ from services.roster.store.oneroster.description import (
     Field,
     Flag,
     Given,
+    Metadata,
     Object,
     Reference,
     References,
@@ -35,10 +36,16 @@ def _resources(table: str, column: str) -> References:
     return References("resources", RESOURCE, "o.resource", source)
 
 
+_PLACED = """CASE WHEN COALESCE(t.sector, t.latitude::text, t.longitude::text) IS NULL THEN t.metadata
+    ELSE t.metadata || jsonb_strip_nulls(jsonb_build_object(
+        'sector', t.sector, 'latitude', t.latitude::text, 'longitude', t.longitude::text)) END"""
+"""What organisations say beyond the standard; of it, sector and place are kept in columns of their own."""
+
 ORGS = Object(
     "org", "orgs", "orgs", Service.ROSTERING,
     (
-        *RECORD,
+        *(one for one in RECORD if one.name != "metadata"),
+        Metadata("metadata", sql=_PLACED),
         Text("name", "t.name", required=True),
         Text("type", "t.type", words.ORG_TYPES_11, required=True),
         Text("identifier", "COALESCE(t.identifier, t.sourced_id)", required=True),
