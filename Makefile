@@ -8,7 +8,7 @@ HOME_DIR ?= $(HOME)/.trellis
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching bench-roster bench-roster-rest conformance studies study check format proto schema migrate lock clean
+.PHONY: help setup setup-dev run up down test test-kafka test-all bench bench-pipeline bench-submission bench-class-page bench-memory bench-irt bench-trace bench-matching bench-roster bench-roster-rest bench-roster-bad conformance studies study check format proto schema migrate lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -78,7 +78,8 @@ bench: setup-dev ## Run every bench at its full size and write the figures into 
 	$(MAKE) -s bench-matching | tee build/matching.jsonl
 	$(MAKE) -s bench-roster | tee build/roster.jsonl
 	$(MAKE) -s bench-roster-rest | tee build/roster-rest.jsonl
-	for one in pipeline submission class-page memory irt trace matching roster roster-rest; do \
+	$(MAKE) -s bench-roster-bad | tee build/roster-bad.jsonl
+	for one in pipeline submission class-page memory irt trace matching roster roster-rest roster-bad; do \
 	  if [ -e build/$$one.jsonl ]; then $(BIN)/python -m tests.bench.report $$one build/$$one.jsonl || exit 1; fi; done
 
 bench-pipeline: setup-dev ## Measure answer sheets from the door to the reader (SHEETS= ITEMS= GROWTH="50000 400000" MODES="kafka embedded" PROFILE=)
@@ -111,6 +112,9 @@ bench-roster-rest: setup-dev ## Measure OneRoster's REST through the gateway: pa
 	@command -v wrk >/dev/null || echo "wrk is missing (Debian: apt-get install wrk); a slower generator takes its place" >&2
 	$(BIN)/python -m tests.bench.roster_rest --students $(or $(STUDENTS),5000) --requests $(or $(REQUESTS),4000) \
 	  --seconds $(or $(SECONDS),10) --mode $(or $(MODE),kafka)
+
+bench-roster-bad: setup-dev ## Measure how soon bad archives are refused or repaired, each by itself
+	$(BIN)/python -m tests.bench.bad_archives
 
 conformance: setup-dev ## Ask a platform everything OneRoster describes, 5,000 cases, and write docs/roster/conformance.md (SEED= CASES= STUDENTS= ONLY=)
 	$(BIN)/python -m tests.conformance --seed $(or $(SEED),1) --cases $(or $(CASES),5000) --students $(or $(STUDENTS),5000) \

@@ -125,21 +125,29 @@ async def _followed(roster: RosterService, steps: int, seed: int) -> tuple[int, 
     report = await roster.load(a_roster().zip())
     assert report.state == "applied", report
     app = build_app(name="roster", database=roster.database, tokens=TOKENS, routers=[api.router])
-    headers = {"authorization": f"Bearer {TOKENS.sign(a_caller())}", "x-public-url": PUBLIC}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://roster", headers=headers
+        transport=httpx.ASGITransport(app),
+        base_url="http://roster",
+        headers={"x-public-url": PUBLIC},
+        event_hooks={"request": [_sign]},
     ) as client:
         patient, eager = Consumer(client), Consumer(client)
         await patient.follow()
         await eager.follow()
-        made = asyncio.ensure_future(_told_at_once(roster, client, patient, random.Random(seed), steps))
-        while not made.done():
-            await eager.follow()
+        async with asyncio.TaskGroup() as group:
+            made = group.create_task(_told_at_once(roster, client, patient, random.Random(seed), steps))
+            while not made.done():
+                await eager.follow()
         await eager.follow()
         for consumer in (patient, eager):
             assert await consumer.differences() == {}
             assert len(consumer.seen) == len(set(consumer.seen))
-        return await made
+        return made.result()
+
+
+async def _sign(request: httpx.Request) -> None:
+    """A token holds for a minute."""
+    request.headers["authorization"] = f"Bearer {TOKENS.sign(a_caller())}"
 
 
 async def _told_at_once(

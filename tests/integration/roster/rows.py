@@ -1,5 +1,6 @@
 """All that a district has in the roster, so that two districts with the same files can be compared row by row."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ _TABLES = (
 )  # fmt: skip
 _OWN = frozenset({"district_id", "id", "row_id", "revision", "since", "until", "replaced_in", "parent_id", "org_id",
                   "school_year_id", "course_id", "school_id", "person_id", "class_id", "term_ids", "agent_ids",
-                  "primary_org_id"})  # fmt: skip
+                  "primary_org_id", "academic_session_id"})  # fmt: skip
 """Columns that differ between districts because identities and revisions do; what they lead to is compared by name."""
 
 
@@ -47,3 +48,17 @@ def _told(table: str, name: str, value: Any, order: dict[int, int], names: dict[
     if name in ("revision", "since", "until", "replaced_in"):
         return None if value is None else order[value]
     return [names.get(one) for one in value] if isinstance(value, list) else names.get(value)
+
+
+def unlike(one: Rows, other: Rows) -> list[str]:
+    """Rows that only one of the two has, by table: nothing, if both have the same."""
+    found = []
+    for table in sorted(one.keys() | other.keys()):
+        here, there = (Counter(map(_line, rows.get(table, []))) for rows in (one, other))
+        found += [f"{table}: only here {line}" for line in (here - there).elements()]
+        found += [f"{table}: only there {line}" for line in (there - here).elements()]
+    return found
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={row[name]!r}" for name in sorted(row))
