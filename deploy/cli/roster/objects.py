@@ -20,6 +20,10 @@ _CHILDREN = UUID("5d1d3a0e-6a0c-5f0b-9c39-2f0d6f1c8e55")
 """Names the sourcedIds of what has none in REST (a role, a learning objective). Never change it."""
 
 
+_PLAIN = 1e15
+"""Numbers below this are written out, in as many digits as they have."""
+
+
 def text(value: object) -> str:
     """A cell: null is empty, booleans and numbers as OneRoster writes them."""
     match value:
@@ -27,7 +31,7 @@ def text(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-        case float() if value.is_integer():
+        case float() if value.is_integer() and abs(value) < _PLAIN:
             return str(int(value))
         case dict() | list():
             return json.dumps(value, ensure_ascii=False)

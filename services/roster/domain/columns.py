@@ -35,7 +35,8 @@ class Column:
 
     `target` is the file a reference points into; `needed`: without it the row means nothing. `staged` is the column's
     name here, None when it is not kept. `empty_in_bulk`: only a delta says it. `may_lack`: editions of the standard
-    differ in whether there is such a column.
+    differ in whether there is such a column. `only_in_files`: files must say it, and REST need not, so that a system
+    which writes files of what it was told by REST has nothing to say; who is tolerant does without.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     staged: str | None = ""
     empty_in_bulk: bool = False
     may_lack: bool = False
+    only_in_files: bool = False
 
     @property
     def place(self) -> str | None:

@@ -1,5 +1,7 @@
 """The files of the gradebook, of resources and of profiles, as the official bindings list them."""
 
+from dataclasses import replace
+
 from services.roster.domain.columns import HEAD, Column, File, Kind, Version, code, key
 
 SCORE_STATUSES = frozenset({"exempt", "fully graded", "not submitted", "partially graded", "submitted"})
@@ -25,7 +27,10 @@ def gradebook(version: Version) -> list[File]:
             Column("dueDate", Kind.DATE, required=True),
             key("classSourcedId", "classes", needed=True),
             key("categorySourcedId", "categories", needed=True),
-            key("gradingPeriodSourcedId" if old else "academicSessionSourcedId", "academicSessions", required=True),
+            replace(
+                key("gradingPeriodSourcedId" if old else "academicSessionSourcedId", "academicSessions", required=True),
+                only_in_files=True,
+            ),
             Column("resultValueMin", Kind.NUMBER, required=old),
             Column("resultValueMax", Kind.NUMBER, required=old),
             *(() if old else (key("schoolSourcedId", "orgs", needed=True),)),

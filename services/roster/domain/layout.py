@@ -76,7 +76,7 @@ def _files(version: Version) -> dict[str, File]:
                 Column("orgSourcedIds", Kind.KEYS, required=True, target="orgs", needed=True),
                 code("role", ROLES_1_1, version),
             ) if old else ()),
-            Column("username", required=True),
+            Column("username", required=True, only_in_files=not old),
             Column("userIds", Kind.IDS),
             Column("givenName", required=True),
             Column("familyName", required=True),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 from typing import Literal
 
 from services.roster.domain.columns import STATUSES, Column, Kind
@@ -24,6 +25,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-](0\d|1[
 _EXTENSION = re.compile(r"ext:[a-zA-Z0-9.\-_]+")
 _SCHOOL_YEAR = re.compile(r"\d{4}", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})", re.ASCII)
+_WITH_EXPONENT = re.compile(r"[-+]?\d{1,15}(\.\d{0,17})?[eE][-+]?\d{1,3}", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[-+]?\d{1,15},\d{1,2}", re.ASCII)
 _PAIR = re.compile(r"\{([^{}:]+):([^{}]*)\}")
 _PAIRS = re.compile(r"\{[^{}]*\}|[^,{}]+|[{}]")
@@ -57,6 +59,7 @@ class Meaning:
 
 _NOTHING = Meaning(None)
 _REQUIRED = Meaning(None, (Slip("required", "Fill this cell: the standard requires it.", repaired=False),))
+_DONE_WITHOUT = Meaning(None, (Slip("required", "Read without it, as REST may be; files are to fill this cell."),))
 _IN_BULK = Slip("empty-in-bulk", "Read all the same; leave it empty in a bulk file.")
 _TRIMMED = Slip("surrounding-space", "Read without the space around it.")
 
@@ -70,7 +73,7 @@ def meaning(column: Column, text: str) -> Meaning:
     """What this cell of this column means."""
     bare = text.strip()
     if not bare:
-        return _REQUIRED if column.required else _NOTHING
+        return _NOTHING if not column.required else _DONE_WITHOUT if column.only_in_files else _REQUIRED
     match column.kind:
         case Kind.TEXT:
             found = Meaning(unguarded(bare))
@@ -134,6 +137,8 @@ def _scale(text: str) -> Meaning:
 def _number(text: str) -> Meaning:
     if _NUMBER.fullmatch(text):
         return Meaning(text)
+    if _WITH_EXPONENT.fullmatch(text) and isfinite(float(text)):
+        return Meaning(text, (Slip("number", f"Read as {float(text):g}; write it without an exponent."),))
     if _COMMA_NUMBER.fullmatch(text):
         read = text.replace(",", ".")
         return Meaning(read, (Slip("number", f"Read as {read}."),))

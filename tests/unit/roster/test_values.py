@@ -72,6 +72,12 @@ def test_what_could_mean_anything_is_refused(column: Column, text: str) -> None:
 
 def test_a_required_cell_must_be_filled() -> None:
     assert meaning(Column("title", required=True), "  ").refused
+    assert not meaning(Column("username", required=True, only_in_files=True), "  ").refused
+
+
+@pytest.mark.parametrize("text", ["1e999", "1e", "e5", "--1", "1_0", "0x1"])
+def test_what_is_no_number_or_none_that_is_finite_is_refused(text: str) -> None:
+    assert meaning(Column("score", Kind.NUMBER), text).refused
 
 
 def test_a_list_of_nothing_is_an_empty_cell() -> None:
