@@ -10,18 +10,19 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.roster.domain.layout import NAMES
-from services.roster.domain.zipping import StreamedZip
 from services.roster.store import exporting, revisions
 from services.roster.store.exporting import Extract, Since
 from shared.auth import Caller, Purpose
 from shared.db import Database, Transaction
 from shared.http import CallerOf
 from shared.streamed import Out, Streamed
+from shared.zipping import StreamedZip
 
 router = APIRouter()
 
 REVISION = "x-trellis-revision"
 _PIECE = 1 << 18
+_LEVEL = 5
 _DEMOGRAPHICS = frozenset({"demographics"})
 _GRADEBOOK = frozenset(
     {
@@ -99,7 +100,7 @@ class _Archive:
 
     def __init__(self, out: Out, comment: str) -> None:
         self._out = out
-        self._zip = StreamedZip(comment)
+        self._zip = StreamedZip(comment, level=_LEVEL)
         self._waiting = bytearray()
 
     async def begin(self, name: str) -> None:

@@ -3,8 +3,6 @@
 import zipfile
 from typing import IO
 
-_LEVEL = 5
-
 
 class _Pipe:
     """What a zip file is written to; it cannot go back."""
@@ -31,15 +29,16 @@ class _Pipe:
 class StreamedZip:
     """An archive: each call answers the bytes that it makes. Calls may be made from any thread, one at a time."""
 
-    def __init__(self, comment: str) -> None:
+    def __init__(self, comment: str = "", *, level: int) -> None:
         self._pipe = _Pipe()
-        self._zip = zipfile.ZipFile(self._pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._zip = zipfile.ZipFile(self._pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=level)
         self._zip.comment = comment.encode()
         self._entry: IO[bytes] | None = None
 
     def begin(self, name: str) -> bytes:
         """A new entry; the one before ends."""
         self._end_entry()
+        # By name: so it has the archive's level, and no time, for the same content is to give the same bytes.
         self._entry = self._zip.open(name, "w", force_zip64=True)
         return self._pipe.taken()
 
