@@ -67,29 +67,42 @@ async def check(tx: Transaction, file: File, came: Collection[str], findings: Fi
 
 
 async def one_primary(tx: Transaction, file: File, findings: Findings) -> None:
-    """Nobody has two primary roles in one organisation at a time: the first stands, the others are secondary."""
-    await tell(
-        tx,
-        findings,
-        """
-        marked AS (
-            UPDATE d_roles d SET role_type = 'secondary', lost = true
-            FROM s_roles s
-            WHERE s.line = d.line AND d.role_type = 'primary' AND d.status = 'active' AND EXISTS (
-                SELECT FROM s_roles first
-                WHERE first.user_sourced_id = s.user_sourced_id AND first.org_sourced_id = s.org_sourced_id
-                  AND first.role_type = 'primary' AND NOT first.refused AND first.line < s.line
-                  AND first.status IS DISTINCT FROM 'tobedeleted'
-                  AND COALESCE(first.begin_date::date < d.end_on, true)
-                  AND COALESCE(d.begin_on < first.end_date::date, true))
-            RETURNING s.line, s.sourced_id AS value
-        )""",
-        [],
-        lambda value: Finding(
-            file.csv, None, "roleType", value, "second-primary-role",
-            "Read as secondary: the person has a primary role in this organisation already.", repaired=True,
-        ),
-    )  # fmt: skip
+    """Nobody has two primary roles in one organisation at a time: what is known and stays so stands, then the first in
+    the file; the others are secondary."""
+    for others, values in ((_FIRST_IN_FILE, []), (_KNOWN_PRIMARY, [tx.caller.district])):
+        await tell(
+            tx,
+            findings,
+            f"""
+            marked AS (
+                UPDATE d_roles d SET role_type = 'secondary', lost = true
+                FROM s_roles s
+                WHERE s.line = d.line AND d.role_type = 'primary' AND d.status = 'active' AND EXISTS ({others})
+                RETURNING s.line, s.sourced_id AS value
+            )""",
+            values,
+            lambda value: Finding(
+                file.csv, None, "roleType", value, "second-primary-role",
+                "Read as secondary: the person has a primary role in this organisation already.", repaired=True,
+            ),
+        )  # fmt: skip
+
+
+_FIRST_IN_FILE = """
+    SELECT FROM s_roles first
+    WHERE first.user_sourced_id = s.user_sourced_id AND first.org_sourced_id = s.org_sourced_id
+      AND first.role_type = 'primary' AND NOT first.refused AND first.line < s.line
+      AND first.status IS DISTINCT FROM 'tobedeleted'
+      AND COALESCE(first.begin_date::date < d.end_on, true)
+      AND COALESCE(d.begin_on < first.end_date::date, true)
+"""
+_KNOWN_PRIMARY = """
+    SELECT FROM roles k
+    WHERE k.district_id = $1 AND k.person_id = d.person_id AND k.org_id = d.org_id AND k.role_type = 'primary'
+      AND k.status = 'active' AND k.sourced_id <> d.sourced_id
+      AND COALESCE(k.begin_on < d.end_on, true) AND COALESCE(d.begin_on < k.end_on, true)
+      AND NOT EXISTS (SELECT FROM d_roles x WHERE x.sourced_id = k.sourced_id AND x.change <> 'dated')
+"""
 
 
 async def _mark_lost(tx: Transaction, file: str, ref: Ref, came: Collection[str]) -> None:

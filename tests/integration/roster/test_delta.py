@@ -174,3 +174,64 @@ async def test_a_whole_file_between_does_not_let_older_deltas_in(roster: RosterS
 
     assert [one.rule for one in late.repairs] == ["older-than-known"]
     assert await roster.look("SELECT 1 FROM people WHERE status <> 'active'") == []
+
+
+def a_role(name: str, role_type: str = "primary", *, status: str = "active", person: str = "s000", **dates: str) -> str:
+    begin, end = dates.get("begin", BEGAN), dates.get("end", "")
+    return f"{name},{status},{THEN},{person},{role_type},aide,{begin},{end},north,"
+
+
+async def kept_roles(roster: RosterService, person: str = "s000") -> dict[str, str]:
+    rows = await roster.look(
+        "SELECT sourced_id, role_type FROM roles WHERE status = 'active' AND person_id = $1", an_id("user", person)
+    )
+    return {row["sourced_id"]: row["role_type"] for row in rows}
+
+
+class TestASecondPrimaryRole:
+    async def test_of_somebody_who_has_one_is_told_and_read_as_secondary(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=4).zip())
+
+        report = await roster.load(a_delta(roles=[a_role("more")]).zip())
+        again = await roster.load(a_delta(roles=[a_role("more")]).zip())
+
+        assert await kept_roles(roster) == {"r-s000": "primary", "more": "secondary"}
+        assert [(one.file, one.line, one.value, one.rule) for one in report.repairs] == [
+            ("roles.csv", 2, "more", "second-primary-role")
+        ]
+        assert (again.state, again.counts["changed"], again.repair_count) == ("applied", 0, 1)
+
+    async def test_takes_the_place_of_one_that_the_delta_ends_or_makes_secondary(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=4).zip())
+        first = f"r-s000,active,{THEN},s000,secondary,student,{BEGAN},,north,"
+        gone = f"r-s002,tobedeleted,{THEN},s002,primary,student,{BEGAN},,north,"
+
+        report = await roster.load(a_delta(roles=[a_role("more"), first, gone, a_role("new", person="s002")]).zip())
+
+        assert (report.state, report.repairs) == ("applied", [])
+        assert await kept_roles(roster) == {"r-s000": "secondary", "more": "primary"}
+        assert await kept_roles(roster, "s002") == {"new": "primary"}
+
+    async def test_at_another_time_or_of_another_school_is_primary(self, roster: RosterService) -> None:
+        await roster.load(
+            a_roster(students=4).put("roles", f"s000,primary,student,{BEGAN},", f"s000,primary,student,,{BEGAN}").zip()
+        )
+        other = a_role("south").replace(",north,", ",south,")
+
+        report = await roster.load(a_delta(roles=[a_role("more", begin=BEGAN), other]).zip())
+
+        assert report.repairs == []
+        assert await kept_roles(roster) == {"r-s000": "primary", "more": "primary", "south": "primary"}
+
+    async def test_of_a_whole_file_is_compared_with_what_does_not_change_too(self, roster: RosterService) -> None:
+        await roster.load(a_roster(students=4).zip())
+        line = f"more,,,s000,primary,aide,{BEGAN},,north,"
+        files = a_roster(students=4)
+        files.files["roles"].insert(1, line)
+
+        report = await roster.load(files.zip())
+        again = await roster.load(files.zip())
+
+        assert [(one.line, one.value, one.rule) for one in report.repairs] == [(2, "more", "second-primary-role")]
+        assert await kept_roles(roster) == {"r-s000": "primary", "more": "secondary"}
+        assert again.counts["changed"] == 0
