@@ -8,9 +8,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 import structlog
@@ -68,49 +70,80 @@ def templates() -> dict[str, provision.ServiceDatabase]:
     return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A database of a service, the service's own way in, and the administrator's."""
+
+    described: provision.ServiceDatabase
+    database: Database
+    admin: "asyncpg.Connection[asyncpg.Record]"
+
+    async def close(self) -> None:
+        await self.database.close()
+        await self.admin.close()
+
+
 class Copies:
     """Databases of the services, each a copy of a migrated one, lent to a test and emptied for the next.
 
-    A copy whose schema a test may have changed is not lent again.
+    They are lent with their connections, which know their statements already. A copy whose schema a test may have
+    changed is not lent again.
     """
 
     def __init__(self, admin_dsn: str) -> None:
         self._admin_dsn = admin_dsn
-        self._free: dict[str, list[provision.ServiceDatabase]] = defaultdict(list)
+        self._free: dict[str, list[Copy]] = defaultdict(list)
         self.spoiled: set[str] = set()
 
-    async def lend(self, template: provision.ServiceDatabase) -> provision.ServiceDatabase:
+    async def lend(self, template: provision.ServiceDatabase) -> Copy:
         """An empty database like the template."""
         if free := self._free[template.service]:
             return free.pop()
         name = f"{template.service}_{next(_numbers)}"
-        copy = replace(
+        described = replace(
             template,
             name=name,
             owner_dsn=_in_database(template.owner_dsn, name),
             app_dsn=_in_database(template.app_dsn, name),
         )
         async with provision.connected(self._admin_dsn) as admin:
-            await provision.create_database(admin, copy, template=template.name)
-        return copy
+            await provision.create_database(admin, described, template=template.name)
+        database = Database(described.app_dsn, name=template.service)
+        return Copy(described, database, await asyncpg.connect(_in_database(self._admin_dsn, name)))
 
-    async def take_back(self, copy: provision.ServiceDatabase) -> None:
+    async def take_back(self, lent: Copy) -> None:
         """Empty it, or drop it."""
-        async with provision.connected(self._admin_dsn) as admin:
-            if copy.name in self.spoiled:
-                await admin.execute(f"DROP DATABASE {provision.quoted(copy.name)} WITH (FORCE)")
-                return
-            await admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", copy.name
-            )  # fmt: skip
-        async with provision.connected(_in_database(self._admin_dsn, copy.name)) as admin:
-            filled = await admin.fetchval(_FILLED)
-            if filled:
-                await admin.execute(f"TRUNCATE {filled} RESTART IDENTITY CASCADE")
-            for (sequence,) in await admin.fetch(_COUNTED):
-                await admin.execute(f"ALTER SEQUENCE {sequence} RESTART")
-        self._free[copy.service].append(copy)
+        service, name = lent.described.service, lent.described.name
+        if name in self.spoiled:
+            await lent.close()
+            async with provision.connected(self._admin_dsn) as admin:
+                await admin.execute(f"DROP DATABASE {provision.quoted(name)} WITH (FORCE)")
+            return
+        if await lent.admin.fetchval(_ENDED, f"trellis-{service}"):
+            await lent.database.close()
+        filled = await lent.admin.fetchval(_FILLED)
+        if filled:
+            await lent.admin.execute(f"TRUNCATE {filled} RESTART IDENTITY CASCADE")
+        await lent.admin.execute(_RESTARTED)
+        self._free[service].append(lent)
 
+    async def close(self) -> None:
+        for free in self._free.values():
+            for one in free:
+                await one.close()
+
+
+_ENDED = """
+    SELECT bool_or(theirs) FROM (
+        SELECT application_name = $1 AS theirs, pg_terminate_backend(pid, 5000)
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+          AND (application_name <> $1 OR state <> 'idle'
+               OR pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))
+        OFFSET 0
+    ) AS ended
+"""
+"""Ends what a test has left open, and says whether any of it was one of the connections that are lent with the copy."""
 
 _FILLED = """
     SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
@@ -118,13 +151,18 @@ _FILLED = """
     WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND c.relname <> 'alembic_version'
       AND pg_relation_size(c.oid) > 0
 """
-_COUNTED = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences WHERE last_value IS NOT NULL"
+_RESTARTED = """
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE last_value IS NOT NULL
+"""
 
 
 @pytest.fixture(scope="session")
-def copies(postgres: Server) -> Copies:
+async def copies(postgres: Server) -> AsyncIterator[Copies]:
     """The databases that tests have had and others may have."""
-    return Copies(postgres.admin_dsn)
+    made = Copies(postgres.admin_dsn)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -132,22 +170,19 @@ async def fresh_database(
     postgres: Server, templates: dict[str, provision.ServiceDatabase], copies: Copies
 ) -> AsyncIterator[FreshDatabase]:
     """Makes an empty, migrated database of a service, connected as its runtime role; the test's own while it runs."""
-    lent: list[tuple[Database, provision.ServiceDatabase]] = []
+    lent: list[Copy] = []
 
     async def make(service: str) -> Database:
         if service not in templates:
             provisioned = await provision.provision(postgres.admin_dsn, PASSWORD, services=[service])
             templates[service] = provisioned[service]
-        copy = await copies.lend(templates[service])
-        database = Database(copy.app_dsn, name=service)
-        lent.append((database, copy))
-        return database
+        lent.append(await copies.lend(templates[service]))
+        return copy(lent[-1].database)  # the same connections, but nothing that anybody remembers of the database
 
     yield make
 
-    for database, copy in lent:
-        await database.close()
-        await copies.take_back(copy)
+    for one in lent:
+        await copies.take_back(one)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from tests.integration.gateway.rostering import JSON, Roster
 from tests.integration.gateway.wire import served
 from tests.unit.gateway.world import SECRET, World, clients
 
-STORM_SECONDS = 3.0
 USERS = "/ims/oneroster/rostering/v1p2/users"
 
 
@@ -61,7 +60,7 @@ async def _wire(database: Database, roster: Roster, silent_seconds: float) -> As
         app = build_app(database, clients(World()), passage=passage, pepper=PEPPER, operator_secret=OPERATOR)
         async with (
             served(app) as url,
-            httpx.AsyncClient(base_url=url, timeout=10, transport=AiohttpTransport()) as http,
+            httpx.AsyncClient(base_url=url, timeout=60, transport=AiohttpTransport()) as http,
         ):
             operator = {"authorization": f"Bearer {OPERATOR}"}
             await http.post("/v1/districts", json={"slug": "north", "name": "North"}, headers=operator)
@@ -220,12 +219,12 @@ class TestTheConnections:
 
         assert {one.status_code for one in answers} == {200}
 
-    async def test_survive_a_storm_of_clients_that_hang_up(self, wire: Wire, roster: Roster) -> None:
+    @pytest.mark.parametrize("enough", [300, pytest.param(3_000, marks=pytest.mark.long)])
+    async def test_survive_a_storm_of_clients_that_hang_up(self, wire: Wire, roster: Roster, enough: int) -> None:
         roster.seconds = 0.05
         roster.pieces = [b"x" * 50_000] * 4
-        loop = asyncio.get_running_loop()
-        until, cancelled = loop.time() + STORM_SECONDS, 0
-        while loop.time() < until:
+        cancelled = 0
+        while cancelled < enough:
             tasks = [asyncio.create_task(wire.get()) for _ in range(40)]
             await asyncio.sleep(0.02 + 0.02 * (cancelled % 17))
             for task in tasks:
@@ -236,7 +235,6 @@ class TestTheConnections:
 
         answers = await asyncio.gather(*(wire.get() for _ in range(2 * ways.CONNECTIONS)))
 
-        assert cancelled > 100
         assert {(one.status_code, len(one.content)) for one in answers} == {(200, 200_000)}
         await _until(lambda: roster.under_way == 0)
 
