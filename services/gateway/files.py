@@ -12,9 +12,11 @@ from starlette.requests import ClientDisconnect
 
 from services.gateway import imports, rosters
 from services.gateway.gate import KeyCaller
-from services.gateway.imports import Decision, FindingsPage, Recent, Report, Sort
+from services.gateway.imports import Decision, Recent, Report
 from shared.client import ServiceClient, error_of
 from shared.errors import Invalid
+from shared.imports.findings import Sort
+from shared.imports.reports import FindingsPage
 
 MOST_LISTED = 100
 _KEY = "^[ -~]+$"

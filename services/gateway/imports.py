@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from shared.auth import Caller, Purpose
 from shared.client import ServiceClient, error_of
 from shared.errors import NotFound, TrellisError, Unavailable
+from shared.imports.findings import Finding, Sort
+from shared.imports.reports import FindingsPage
 
 OWNERS = {
     "roster": "roster",
@@ -28,7 +30,6 @@ OWNERS = {
 _DIAGNOSTIC = frozenset({"answers", "programme", "willingness"})
 """Results, and what is done because of them: nothing for accountability."""
 Decision = Literal["approve", "reject", "apply", "undo"]
-Sort = Literal["problem", "repair", "hold"]
 
 
 class NoSuchKind(NotFound):
@@ -37,32 +38,6 @@ class NoSuchKind(NotFound):
 
 class NoSuchImport(NotFound):
     """There is no such import."""
-
-
-class Finding(BaseModel):
-    """Something in the file that broke a rule, and what to do about it (or what was done)."""
-
-    file: str
-    line: int | None
-    column: str | None
-    value: str | None
-    rule: str
-    remedy: str
-
-
-class Found(BaseModel):
-    """A finding in a page: its place in the report, and whether it is a problem, a repair or a reason to hold."""
-
-    number: int
-    sort: Sort
-    finding: Finding
-
-
-class FindingsPage(BaseModel):
-    """Findings in their order."""
-
-    items: list[Found]
-    has_next: bool
 
 
 class Effects(BaseModel):

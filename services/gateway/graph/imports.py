@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import strawberry
 
@@ -12,7 +12,8 @@ from services.gateway.context import Info
 from services.gateway.graph.connections import After, Connection, First, connection
 from services.gateway.graph.ids import NotACursor, cursor_at, seen_before
 from services.gateway.graph.refusals import Refused, about, settled
-from services.gateway.imports import Brief, Decision, Finding
+from services.gateway.imports import Brief, Decision
+from shared.imports.findings import Finding, Sort
 
 ImportId = Annotated[strawberry.ID, strawberry.argument(description="An import's id, as POST /v1/imports gave it.")]
 Kind = Annotated[str | None, strawberry.argument(description="Only files of this kind, e.g. roster.")]
@@ -69,7 +70,7 @@ class RecordChanges:
     added: int = strawberry.field(description="Records that were not known.")
     changed: int = strawberry.field(description="Records that were known otherwise.")
     unchanged: int | None = strawberry.field(
-        description="Records that were known as they are; null where they are those of one school."
+        description="Records that were known as they are; null where none of a school's came."
     )
     leaving: int = strawberry.field(description="Records that a whole file names no more.")
 
@@ -168,7 +169,7 @@ class Import:
     ) -> Connection[ImportFinding] | None:
         page = await imports.findings_page(
             info.context.services.imports, self.id, info.context.caller,
-            sort=None if kind is None else cast(imports.Sort, kind.value), first=first,
+            sort=None if kind is None else Sort(str(kind.value)), first=first,
             after=None if after is None else seen_before(after),
         )  # fmt: skip
         return connection(
