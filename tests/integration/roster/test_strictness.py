@@ -195,6 +195,22 @@ async def test_a_file_without_rows_is_held_where_somebody_would_leave(roster: Ro
     assert await roster.look("SELECT count(*) AS n FROM demographics WHERE status <> 'active'") == [{"n": 30}]
 
 
+async def test_a_delta_of_people_alone_tells_what_is_the_same_where_they_are(roster: RosterService) -> None:
+    await roster.load(a_roster(students=4).zip())
+    lines = [f"s00{n},active,2027-01-01T00:00:00Z,true,s00{n},{{LDAP:{n}}},{given},Family00{n},,,,,,,4,,,,,,,,"
+             for n, given in ((0, "Ada"), (2, "Given2"), (1, "Given1"))]  # fmt: skip
+    files = a_roster(students=4)
+    files.files = {"users": [files.files["users"][0], *lines]}
+    files.manifest = [line.replace("bulk", "absent") for line in files.manifest]
+    files.manifest = [line.replace("file.users,absent", "file.users,delta") for line in files.manifest]
+
+    report = await roster.load(files.zip(), dry_run="true")
+
+    assert report.summary["diff"]["schools"] == [
+        {"school": "north", "name": "School north", "users": {"changed": 1, "unchanged": 1}}
+    ]
+
+
 async def test_a_dry_run_tells_what_would_be_and_changes_nothing(roster: RosterService) -> None:
     await roster.load(a_roster(students=60).zip())
     files = a_roster(students=60).put("users", "Given0,Family000", "Ada,Lovelace").drop("enrollments", "e-s001,")
@@ -205,6 +221,16 @@ async def test_a_dry_run_tells_what_would_be_and_changes_nothing(roster: RosterS
     assert report.state == "reported"
     assert report.summary["diff"]["types"]["users"]["changed"] == 1
     assert report.summary["diff"]["types"]["enrollments"] == {"added": 1, "changed": 0, "leaving": 1, "unchanged": 61}
-    assert {school["school"] for school in report.summary["diff"]["schools"]} == {"north", "south"}
+    [north, south] = report.summary["diff"]["schools"]
+    assert north == {
+        "school": "north", "name": "School north",
+        "users": {"changed": 1, "unchanged": 31}, "enrollments": {"added": 1, "unchanged": 31},
+        "classes": {"unchanged": 1}, "roles": {"unchanged": 31},
+    }  # fmt: skip
+    assert south == {
+        "school": "south", "name": "School south",
+        "users": {"unchanged": 31}, "enrollments": {"leaving": 1, "unchanged": 30},
+        "classes": {"unchanged": 1}, "roles": {"unchanged": 31},
+    }  # fmt: skip
     assert await roster.look("SELECT 1 FROM people WHERE given_name = 'Ada'") == []
     assert await roster.look("SELECT count(*) AS n FROM revisions") == [{"n": 1}]

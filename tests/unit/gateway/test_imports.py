@@ -29,7 +29,12 @@ DIFF = {
     "types": {"enrollments": {"added": 1, "changed": 2, "unchanged": 3, "leaving": 4}},
     "schools": [
         {"school": "north", "name": "North", "users": {"leaving": 1}},
-        {"school": "south", "name": "South", "users": {"leaving": 9}, "enrollments": {"added": 2, "leaving": 12}},
+        {
+            "school": "south",
+            "name": "South",
+            "users": {"leaving": 9},
+            "enrollments": {"added": 2, "leaving": 12, "unchanged": 40},
+        },
         {"school": "west", "name": "West", "classes": {"added": 2}},
     ],
 }
@@ -62,7 +67,7 @@ class TestAnImport:
             "sourcedId": "south", "name": "South", "leaving": 9,
             "records": [
                 {"file": "users", "added": 0, "leaving": 9, "unchanged": None},
-                {"file": "enrollments", "added": 2, "leaving": 12, "unchanged": None},
+                {"file": "enrollments", "added": 2, "leaving": 12, "unchanged": 40},
             ],
         }  # fmt: skip
         assert schools["pageInfo"]["hasNextPage"] is True
