@@ -37,7 +37,7 @@ def recent(
         return
     columns = ("problem_count", "repair_count", "hold_count")
     show.table(
-        ["id", "came", "state", "added", "changed", "unchanged", "problems", "repairs", "holds"],
+        ["id", "came (UTC)", "state", "added", "changed", "unchanged", "problems", "repairs", "holds"],
         [
             [
                 one["id"],
