@@ -8,9 +8,12 @@ from deploy.cli.door import Report
 
 ACCEPTED, WENT_WRONG, REFUSED, HELD = 0, 1, 2, 3
 SHOWN_FINDINGS = 50
+SHOWN_LINES = 5
+SHOWN_VALUES = 3
 SHOWN_SCHOOLS = 10
 
 _COUNTS = ("added", "changed", "unchanged", "refused")
+_WOULD = {"added": "would be added", "changed": "would be changed"}
 _CHANGES = ("added", "changed", "unchanged", "leaving")
 _COLUMNS = ("file", "line", "column", "value", "rule", "remedy")
 _SAID = {
@@ -55,7 +58,9 @@ def print_report(name: str, report: Report) -> None:
     """Counts, what would change, what was found, and what can be done next."""
     counts = report["counts"]
     said = _SAID.get(report["state"], report["state"])
-    show.table(["file", "state", *_COUNTS], [[name, said, *(counts[one] for one in _COUNTS)]])
+    is_applied = report["state"] in ("applied", "undone")
+    heads = [one if is_applied else _WOULD.get(one, one) for one in _COUNTS]
+    show.table(["file", "state", *heads], [[name, said, *(counts[one] for one in _COUNTS)]])
     if report["state"] != "undone":
         _diff(_summary(report).get("diff") or {})
     _findings("problem", report["problem_count"], report["problems"])
@@ -106,11 +111,40 @@ def _undone(undone: Mapping[str, Any]) -> None:
         show.table(["records", "came back", "changed since, left as they are"], rows, title="Undone")
 
 
-def _findings(name: str, count: int, findings: Sequence[Mapping[str, object]], several: str | None = None) -> None:
-    if count:
-        rows = [[one[column] for column in _COLUMNS] for one in findings[:SHOWN_FINDINGS]]
-        more = f", the first {len(rows)} shown" if count > len(rows) else ""
-        show.table(_COLUMNS, rows, title=f"{count:,} {name if count == 1 else several or f'{name}s'}{more}")
+def _findings(name: str, count: int, findings: Sequence[Mapping[str, Any]], several: str | None = None) -> None:
+    """Findings of the same kind share a row, so that a thousand alike hide no other."""
+    if not count:
+        return
+    alike: dict[tuple[object, ...], list[Mapping[str, Any]]] = {}
+    for one in findings:
+        alike.setdefault((one["file"], one["column"], one["rule"], one["remedy"]), []).append(one)
+    shown = list(alike.items())[:SHOWN_FINDINGS]
+    told = sum(len(group) for _, group in shown)
+    rows = [
+        [file, _lines([one["line"] for one in group]), column, _values([one["value"] for one in group]), rule, remedy]
+        for (file, column, rule, remedy), group in shown
+    ]
+    more = f", the first {told:,} shown" if count > told else ""
+    show.table(_COLUMNS, rows, title=f"{count:,} {name if count == 1 else several or f'{name}s'}{more}")
+
+
+def _lines(numbers: Sequence[int | None]) -> str | None:
+    """Where they are: `3`, `3, 7–9`; and how many more there are."""
+    spans: list[list[int]] = []
+    for number in sorted({one for one in numbers if one is not None}):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    said = [str(first) if first == last else f"{first}–{last}" for first, last in spans[:SHOWN_LINES]]
+    left = sum(last - first + 1 for first, last in spans[SHOWN_LINES:])
+    return ", ".join(said + ([f"and {left:,} more"] if left else [])) or None
+
+
+def _values(values: Sequence[object]) -> str | None:
+    """What stood there: the first few, each once."""
+    different = [str(one) for one in dict.fromkeys(values) if one is not None]
+    return ", ".join(different[:SHOWN_VALUES] + (["…"] if len(different) > SHOWN_VALUES else [])) or None
 
 
 def _next(report: Report) -> list[str]:

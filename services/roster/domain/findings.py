@@ -48,7 +48,7 @@ class Findings:
     def add(self, finding: Finding) -> None:
         """Note a finding. How many there are stays exact, whatever is told."""
         if self._strict and finding.repaired and finding.rule not in NOT_OF_THE_FILE:
-            remedy = f"Refused, because this import is strict. A tolerant one: {finding.remedy}"
+            remedy = f"Mend it in the file: a strict import repairs nothing. A tolerant one: {finding.remedy}"
             finding = replace(finding, repaired=False, remedy=remedy)
         self.problems += 0 if finding.repaired else finding.count
         kind = (finding.file, finding.column, finding.rule)

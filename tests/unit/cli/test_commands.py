@@ -132,6 +132,24 @@ def test_a_refused_file_exits_2_and_says_where_and_what_to_do(platform: Platform
     assert all(word in out for word in ("REFUSED", "answers.csv", "3", "form", "known-form", "Load it."))
 
 
+def test_problems_of_one_kind_share_a_row_that_says_all_their_lines(
+    platform: Platform, trellis: Any, sheet: Path
+) -> None:
+    lines = [2, 4, 5, 6, 9, 11, 13, 15, 16]
+    alike = [PROBLEM | {"line": line, "value": f"F{line}"} for line in lines]
+    refused = report("refused", problem_count=10, problems=[*alike, PROBLEM | {"rule": "another", "line": None}])
+    platform.answers["POST /v1/imports/answers"] = [(202, {"id": "answers-1"})]
+    platform.answers["GET /v1/imports/answers-1"] = [(200, refused)]
+
+    code, out, _ = trellis("load", "answers", str(sheet))
+
+    assert code == 2
+    assert "10 problems" in out
+    assert out.count("known-form") == out.count("another") == 1
+    assert "2, 4–6, 9, 11, 13, and 2 more" in out
+    assert "F2, F4, F5, …" in out
+
+
 def test_json_is_the_report_and_nothing_else_on_stdout(platform: Platform, trellis: Any, sheet: Path) -> None:
     platform.answers["POST /v1/imports/answers"] = [(202, {"id": "answers-1"})]
     platform.answers["GET /v1/imports/answers-1"] = [(200, report("applied"))]
