@@ -103,7 +103,10 @@ async def undo(tx: Transaction, event_id: UUID) -> Event:
     if event.undone_at is not None:
         raise UndoneAlready
     if event.kind == "reattached" or event.other_id is None:
-        raise Conflict("What an import recognised is taken back with the import; to part one person, split them.")
+        raise Conflict(
+            "What an import recognised is taken back with the import. To part one person, split them, naming what they "
+            "are called now: they are called as before again."
+        )
     if (later := await kept.later(tx, event)) is not None:
         raise LaterEvent(f"Something later has become of these people; take back {later} first.")
     revision = await revisions.begin(tx)
@@ -187,13 +190,15 @@ async def _made(
 ) -> Other:
     """Somebody who was never known apart: a record like the first one's, under a name of their own."""
     called = [name for name in names if name in theirs and name != one.sourced_id]
-    name = new.sourced_id or (called[0] if called else None)
+    name, leaves = new.sourced_id or (called[0] if called else None), None
+    if one.sourced_id in names and name in (None, one.sourced_id):  # who stays has the name again that came before it
+        name, leaves = one.sourced_id, await merging.former_name(tx, one.id)
     if name is None:
         raise Invalid(
             "Say what the other person is called: a sourcedId of this person's that is theirs, or sourced_id.",
             field="sourced_id",
         )
-    if name == one.sourced_id:
+    if name == one.sourced_id and leaves is None:
         raise Invalid("This is what the person who stays is called; name the other one.", field="sourced_ids")
     if name not in theirs and await merging.find(tx, name) is not None:
         raise Invalid("Somebody else is called so.", field="sourced_id")
@@ -207,7 +212,7 @@ async def _made(
         "since": revision,
         "until": None if one.status == "active" else revision,
     }
-    return Other(UUID(image["id"]), image)
+    return Other(UUID(image["id"]), image, leaves)
 
 
 async def _tell(tx: Transaction, event: UUID, people: Sequence[UUID], revision: int) -> None:

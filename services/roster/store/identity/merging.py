@@ -150,10 +150,11 @@ async def _speak_for(tx: Transaction, giver: UUID, taker: UUID, revision: int) -
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Who goes their own way after a split, and their row."""
+    """Who goes their own way after a split, and their row; `leaves`: what who stays is called then, if otherwise."""
 
     id: UUID
     image: dict[str, Any]
+    leaves: str | None = None
 
 
 async def absorbed(tx: Transaction, person: UUID, names: Sequence[str]) -> Person | None:
@@ -176,11 +177,44 @@ async def names_of(tx: Transaction, person: UUID) -> list[str]:
     return [row["sourced_id"] for row in rows]
 
 
+async def former_name(tx: Transaction, person: UUID) -> str | None:
+    """What this person was called last, if nobody else is called so today."""
+    found: str | None = await tx.fetchval(
+        f"""
+        SELECT c.sourced_id FROM crosswalk c
+        WHERE c.row_id = $1 AND c.source = '{SOURCE}' AND c.type = 'user' AND c.end_on IS NOT NULL
+          AND NOT EXISTS (SELECT FROM crosswalk k WHERE k.source = c.source AND k.type = c.type
+                          AND k.sourced_id = c.sourced_id AND k.end_on IS NULL)
+          AND NOT EXISTS (SELECT FROM people p WHERE p.sourced_id = c.sourced_id)
+        ORDER BY c.end_on DESC, c.begin_on DESC LIMIT 1
+        """,
+        person,
+    )
+    return found
+
+
+async def _call_again(tx: Transaction, person: UUID, name: str) -> None:
+    """The person has a former name again."""
+    for place, key in (("people", "id"), ("demographics", "person_id")):
+        await tx.run(f"UPDATE {place} SET sourced_id = $2 WHERE {key} = $1", person, name)
+    await tx.run(
+        f"""
+        UPDATE crosswalk SET end_on = NULL
+        WHERE row_id = $1 AND source = '{SOURCE}' AND type = 'user' AND sourced_id = $2
+          AND begin_on = (SELECT max(begin_on) FROM crosswalk
+                          WHERE row_id = $1 AND source = '{SOURCE}' AND type = 'user' AND sourced_id = $2)
+        """,
+        person, name,
+    )  # fmt: skip
+
+
 async def split(tx: Transaction, event: UUID, person: Person, other: Other, names: Sequence[str], revision: int) -> int:
     """What bears one of these sourcedIds belongs to `other` from here on; how many records that is."""
     ids = [person.id, other.id]
     moved = 0
     async with journal.watching(tx, event, _BOTH, ids):
+        if other.leaves is not None:
+            await _call_again(tx, person.id, other.leaves)
         await tx.run("DELETE FROM people WHERE id = $1", other.id)
         await journal.put(tx, "people", json.dumps(other.image))
         await tx.run("UPDATE people SET revision = $2 WHERE id = $1", person.id, revision)
