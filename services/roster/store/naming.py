@@ -3,6 +3,7 @@
 # ruff: noqa: S608  # the names put into SQL are constants of ours
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from hashlib import sha1
 from uuid import UUID
@@ -96,10 +97,11 @@ async def _mint(tx: Transaction, file: str) -> int:
         SOURCE,
         TYPES[file],
     )
+    later: set[UUID] = set()
     async for names in _names(tx):
         ids = await asyncio.to_thread(_first_ids, tx.caller.district, TYPES[file], names)
         if not is_first:
-            ids = await _free_ids(tx, TYPES[file], names, ids)
+            ids = await _free_ids(tx, TYPES[file], names, ids, later)
         await tx.copy(
             f"n_{stage}", ["sourced_id", "id", "is_new"], [(*one, True) for one in zip(names, ids, strict=True)]
         )
@@ -130,17 +132,27 @@ def _first_ids(district: UUID, type: str, names: Sequence[str]) -> list[UUID]:
     return [row_id(district, type, name) for name in names]
 
 
-async def _free_ids(tx: Transaction, type: str, names: Sequence[str], ids: list[UUID]) -> list[UUID]:
-    """Identities for names seen for the first time; never one that a row has already, whose name has changed."""
+async def _free_ids(
+    tx: Transaction, type: str, names: Sequence[str], ids: list[UUID], later: set[UUID]
+) -> list[UUID]:  # fmt: skip
+    """Identities for names seen for the first time; never one that a row has already, whose name has changed.
+
+    `later`: identities that are not the first of their names, in this file so far. Somebody else may be called so.
+    """
     district, nth = tx.caller.district, 1
-    while taken := {
-        row["row_id"]
-        for row in await tx.fetch(
+    while True:
+        known = await tx.fetch(
             "SELECT row_id FROM crosswalk WHERE district_id = $1 AND row_id = ANY ($2)", district, ids
         )
-    }:
+        taken = {row["row_id"] for row in known} | later.intersection(ids)
+        if nth > 1:
+            taken.update(id for id, times in Counter(ids).items() if times > 1)
+        if not taken:
+            break
         nth += 1
         ids = [row_id(district, type, name, nth) if id in taken else id for name, id in zip(names, ids, strict=True)]
+    if nth > 1:
+        later.update(set(ids).difference(_first_ids(district, type, names)))
     return ids
 
 
