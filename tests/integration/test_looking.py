@@ -42,7 +42,8 @@ async def _seen(database: Database, caller: Caller, sql: str = HERE) -> str | No
     async with database.look(caller) as look:
         row = await look.fetchrow(sql)
     assert row is not None
-    return next(iter(row.values()))
+    found: str | None = next(iter(row.values()))
+    return found
 
 
 async def test_each_sees_its_own_district_on_the_same_connection(database: Database) -> None:

@@ -46,17 +46,18 @@ async def answer(request: Request, caller: Caller, found: Found, operation: Read
         memory = _memories[database] = _Memory()
     about = (caller.district, caller.schools, datetime.now(UTC).date(), root, _path(request), query)
     given = memory.kept.find(about) if asked.filter is None else None
-    page: Page | None = None
+    glimpse = pages.Glimpse()
     async with database.look(caller) as look:
         if given is not None and given.latest == await pages.newest(look):
             return Response(given.body, headers=given.headers, media_type=_JSON)
         if operation.single:
             body, latest = await pages.single(look, question, sourced_id)
         else:
-            page = await pages.at_once(look, question, memory.lists)
+            glimpse = await pages.at_once(look, question, memory.lists)
+    page = glimpse.page
     if page is None and not operation.single:
         async with database.looking(caller, _plans(question)) as tx:
-            page = await pages.page(tx, question, memory.lists)
+            page = await pages.page(tx, question, memory.lists, glimpse)
     if page is None:
         if body is None:
             raise unknown("There is no such object, or none that this key may see.")

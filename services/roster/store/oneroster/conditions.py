@@ -79,6 +79,19 @@ def rows_of(
     return " AND ".join(parts) or "true"
 
 
+_SCHOOLS = "(SELECT string_to_array(NULLIF(current_setting('app.schools', true), ''), ','))::uuid[]"
+
+
+def placed(described: Object) -> str:
+    """What has to be true of a row `t` that a key for named schools sees.
+
+    Row-level security says so itself, and more. Said here, rows are found by the people of the schools, instead of
+    being looked at one after the other to the end of the district.
+    """
+    theirs = f"SELECT l.person_id FROM placements l WHERE l.school_id = ANY ({_SCHOOLS})"  # noqa: S608  # constants
+    return f"t.{described.placed} = ANY (ARRAY({theirs}))"
+
+
 def _keyed(where: str, collection: Collection, parents: tuple[str, ...], values: Values) -> str:
     """With the keys of the parents; a later one may lie within an earlier one."""
     for place in reversed(range(len(parents))):
@@ -139,6 +152,8 @@ def _condition(compared: Compared, op: str, value: str, values: Values, since: d
         return f"strpos(lower({_as_text(compared)}), lower({values.put(value, 'text')})) > 0"
     sql, sign = compared.sql, _COMPARED.get(op, op)
     match compared.kind:
+        case Kind.TEXT if op == "=" and compared.equal:
+            return compared.equal.replace("{value}", values.put(value, "text"))
         case Kind.TEXT:
             collate = ' COLLATE "C"' if op not in ("=", "!=") else ""
             return f"{sql} {sign} {values.put(value, 'text')}{collate}"

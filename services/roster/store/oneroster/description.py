@@ -4,6 +4,7 @@ From the description the JSON is built inside PostgreSQL, as text: a member that
 `{root}` in SQL stands for the public address. SQL here is constant; what a caller says is never part of it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,11 +33,15 @@ _UNUSUAL = f"chr({UNUSUAL[0]})"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """What a path of a filter means: a value, or for parts of lists a condition `around` it ({condition})."""
+    """What a path of a filter means: a value, or for parts of lists a condition `around` it ({condition}).
+
+    `equal`: how it is said that it equals a {value} so that an index finds the rows.
+    """
 
     kind: Kind
     sql: str
     around: str = "{condition}"
+    equal: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,6 +209,8 @@ NOWHERE = "unknown"
 _PLAIN = """concat('{"href":"', {root}, '@path/', @sql, '","sourcedId":"', @sql, '","type":"@type"}')"""
 _OTHER = """concat('{"href":"', {root}, '@path/', @escaped, '","sourcedId":', to_json(@sql), ',"type":"@type"}')"""
 _SAFE = "'[^A-Za-z0-9._~-]'"
+_BY_ID = re.compile(r"FROM (\w+) o WHERE o\.id = (\w+\.\w+)")
+"""What one of the kinds that have an identity is found by."""
 
 
 def escaped(sql: str) -> str:
@@ -219,6 +226,13 @@ def reference(sql: str, to: Kinship, version: Version) -> str:
         for form, escape in ((_PLAIN, ""), (_OTHER, escaped(sql)))
     )
     return f"CASE WHEN {sql} ~ {_SAFE} THEN {other} WHEN {sql} IS NOT NULL THEN {plain} END"
+
+
+def listed(said: str, source: str, order: str) -> str:
+    """SQL for a JSON list of what is said of each row of a FROM clause; NULL instead of an empty one."""
+    return (
+        f"(SELECT '[' || string_agg({said}, ','{f' ORDER BY {order}' if order else ''}) || ']' {source})"  # constants
+    )
 
 
 def nowhere(to: Kinship, version: Version) -> str:
@@ -252,7 +266,10 @@ class Reference(Field):
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         value = f"(SELECT {self.sql} {self.source} LIMIT 1)" if self.source else self.sql  # constants
-        compared = Compared(Kind.TEXT, value)
+        by_id, equal = _BY_ID.fullmatch(self.source), ""
+        if by_id is not None and self.sql == "o.sourced_id":
+            equal = f"{by_id[2]} = (SELECT k.id FROM {by_id[1]} k WHERE k.sourced_id = {{value}})"  # noqa: S608  # constants
+        compared = Compared(Kind.TEXT, value, equal=equal)
         return {self.name: compared, f"{self.name}.sourcedId": compared}
 
 
@@ -282,8 +299,7 @@ class References(Field):
         return f"CASE WHEN {self.given} THEN {found} END" if self.given else found
 
     def _found(self, sql: str, source: str, version: Version) -> str:
-        said = reference(sql, self.to, version)
-        return f"(SELECT '[' || string_agg({said}, ',' ORDER BY {sql}) || ']' {source})"  # constants
+        return listed(reference(sql, self.to, version), source, sql)
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         compared = Compared(Kind.TEXT, self.sql, f"EXISTS (SELECT {self.source} AND {{condition}})")
@@ -310,8 +326,7 @@ class Parts(Field):
         return found if len(self.sources) == 1 else f"COALESCE({found}, {_UNUSUAL})"
 
     def _found(self, source: str, version: Version) -> str:
-        said, order = built(self.members, version), f" ORDER BY {self.order}" if self.order else ""
-        return f"(SELECT '[' || string_agg({said}, ','{order}) || ']' {source})"  # constants
+        return listed(built(self.members, version), source, self.order)
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         found = {}
@@ -322,7 +337,7 @@ class Parts(Field):
                     tests.append(f"{before}EXISTS (SELECT {source} AND {compared.around})")
                     before += f"NOT EXISTS (SELECT {source}) AND "
                 around = " OR ".join(f"({test})" for test in tests)
-                found[f"{self.name}.{path}"] = Compared(compared.kind, compared.sql, f"({around})")
+                found[f"{self.name}.{path}"] = Compared(compared.kind, compared.sql, f"({around})", compared.equal)
         return found
 
 
@@ -344,14 +359,15 @@ def built(fields: Sequence[Field], version: Version, *, usual: bool = False) -> 
     """SQL for an object of these fields as JSON text, or its usual form; members that are NULL are left out."""
     said = [(one.name, one.usual(version) if usual else one.json(version)) for one in fields if version in one.versions]
     members = ", ".join(f"""',"{name}":' || {value}""" for name, value in said)
-    return f"concat('{{', substr(concat({members}), 2), '}}')"
+    return f"concat('{{', right(concat({members}), -1), '}}')"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Object:
     """A kind of object: its name alone and among others, its table, its service and its fields.
 
-    `made_of`: the tables behind it, where it is a view. `of_results`: it says how somebody did.
+    `made_of`: the tables behind it, where it is a view. `of_results`: it says how somebody did. `placed`: the column
+    of the person without whose place at a school a key for that school does not see it.
     """
 
     name: str
@@ -361,6 +377,7 @@ class Object:
     fields: tuple[Field, ...]
     made_of: tuple[str, ...] = ()
     of_results: bool = False
+    placed: str = ""
 
 
 RECORD = (

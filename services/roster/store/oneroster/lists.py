@@ -24,7 +24,7 @@ _TRIES = 3
 async def walked(tx: Transaction, question: Question, since: Since, as_of: AsOf | None) -> Known:
     """Through the whole list once."""
     values = Values("")
-    where = question.where(values, since, as_of)
+    where = question.where(tx.caller, values, since, as_of)
     row = await tx.fetchrow(
         f"""
         SELECT {LATEST} AS latest, {_UNDONE} AS undone, listed.*
@@ -92,7 +92,7 @@ async def _read(
 ) -> tuple[int, dict[int, list[str]]]:
     """The newest revision, and the sourcedIds that are in these stretches of the list now."""
     values = Values("")
-    where = question.where(values, since, None)
+    where = question.where(tx.caller, values, since, None)
     bounds = [positions.bounds(stretch) for stretch in stretches]
     low, high = (values.put([bound[side] for bound in bounds], "text[]") for side in (0, 1))
     rows = await tx.fetch(

@@ -79,39 +79,55 @@ def _single(collection: Collection, version: Version, fields: tuple[str, ...], *
     """)  # noqa: S608  # constants
 
 
-async def at_once(look: Look, question: Question, remembered: Remembered) -> Page | None:
-    """A page in one statement, where it is remembered at which row it begins and nothing has changed since."""
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What one statement told: a page, if that is all there is to it; else the newest rows at a place of a list that
+    may have moved."""
+
+    page: Page | None = None
+    rows: tuple[Known, _Batch] | None = None
+
+
+_NOTHING = Glimpse()
+
+
+async def at_once(look: Look, question: Question, remembered: Remembered) -> Glimpse:
+    """A page in one statement: it is remembered where it begins, and nothing has changed since."""
     asked, about = question.asked, question.about(look.caller)
     known = remembered.find((about, asked.revision) if asked.revision else about)
     if known is None or (known.positions.total == 0 and question.parents) or conditions.moments(asked.filter):
-        return None
+        return _NOTHING
+    if asked.revision and asked.revision != remembered.newest(look.caller.district):
+        return _NOTHING
     batch = await _placed(look, question, {}, None, known)
-    if known.revision != batch.latest:
-        return None
-    return _page(question, remembered, about, known, batch)
+    remembered.saw(look.caller.district, batch.latest)
+    if known.revision == batch.latest:
+        return Glimpse(_page(question, remembered, about, known, batch))
+    return _NOTHING if asked.revision else Glimpse(rows=(known, batch))
 
 
-async def page(tx: Transaction, question: Question, remembered: Remembered) -> Page:
+async def page(tx: Transaction, question: Question, remembered: Remembered, glimpse: Glimpse) -> Page:
     """The first batch of the page that is asked for, and what is known of the whole list. Raises Refused."""
     since = await _moments(tx, question)
     if question.asked.revision:
         found = await _then(tx, question, remembered, since, question.asked.revision)
     else:
-        found = await _now(tx, question, remembered, since)
+        found = await _now(tx, question, remembered, since, glimpse)
     if found.total == 0 and question.parents:
         await _need_parents(tx, question)
     return found
 
 
-async def _now(tx: Transaction, question: Question, remembered: Remembered, since: Since) -> Page:
+async def _now(tx: Transaction, question: Question, remembered: Remembered, since: Since, glimpse: Glimpse) -> Page:
     """A page of the list as it is."""
     asked, about = question.asked, question.about(tx.caller)
-    known = before = remembered.find(about)
+    known, batch = glimpse.rows or (remembered.find(about), None)
+    before = known
     if known is None and asked.offset:
         known = await lists.walked(tx, question, since, None)
         remembered.keep(about, known)
         return await _then(tx, question, remembered, since, known.revision)
-    batch = await _placed(tx, question, since, None, known)
+    batch = batch or await _placed(tx, question, since, None, known)
     if known is None and batch.rows < min(asked.limit, BATCH):
         return Page(batch.body, batch.rows, batch.last, batch.rows, batch.latest, batch.latest)
     if known is None:
@@ -147,6 +163,7 @@ async def _then(tx: Transaction, question: Question, remembered: Remembered, sin
     batch = await _placed(tx, question, since, as_of, known)
     if as_of is None and batch.latest != revision:
         batch = await _placed(tx, question, since, await past(tx, revision), known)
+    remembered.saw(tx.caller.district, batch.latest)
     return Page(batch.body, batch.rows, batch.last, known.positions.total, revision, batch.latest)
 
 
@@ -189,7 +206,7 @@ class _Span:
 
 async def _batch(tx: Transaction | Look, question: Question, since: Since, as_of: AsOf | None, span: _Span) -> _Batch:
     values = Values(question.root)
-    where = question.where(values, since, as_of)
+    where = question.where(tx.caller, values, since, as_of)
     if span.start is not None:
         where += f" AND t.sourced_id {'>' if span.beyond else '>='} {values.put(span.start, 'text')}"
     if span.end is not None:
@@ -204,11 +221,16 @@ async def _batch(tx: Transaction | Look, question: Question, since: Since, as_of
 
 
 async def _sorted(tx: Transaction | Look, question: Question, since: Since, as_of: AsOf | None, limit: int) -> _Batch:
-    values = Values(question.root)
-    where = question.where(values, since, as_of)
+    """SourcedIds are sorted, not whole rows."""
+    values, table = Values(question.root), question.collection.of.table
+    where = question.where(tx.caller, values, since, as_of)
     rows = f"""
-        SELECT t.* FROM {question.collection.of.table} t WHERE {where} ORDER BY {question.order}
-        LIMIT {values.put(limit, "bigint")} OFFSET {values.put(question.asked.offset, "bigint")}
+        SELECT t.* FROM (
+            SELECT row_number() OVER () AS n, t.sourced_id FROM (
+                SELECT t.sourced_id FROM {table} t WHERE {where} ORDER BY {question.order}
+                LIMIT {values.put(limit, "bigint")} OFFSET {values.put(question.asked.offset, "bigint")}
+            ) t
+        ) k JOIN {table} t ON t.sourced_id = k.sourced_id ORDER BY k.n
     """  # noqa: S608  # constants
     return await _told(tx, question, rows, values, as_of)
 
@@ -217,7 +239,7 @@ async def sorted_keys(tx: Transaction, question: Question, revision: int) -> lis
     """The sourcedIds of a page in another order than theirs."""
     since = await _moments(tx, question)
     values = Values("")
-    where = question.where(values, since, await past(tx, revision))
+    where = question.where(tx.caller, values, since, await past(tx, revision))
     rows = await tx.fetch(
         _with_root(f"""
         SELECT t.sourced_id FROM {question.collection.of.table} t WHERE {where} AND $1::text = ''

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 EVERY = 100
 LONGEST = 2 * EVERY
@@ -88,6 +89,15 @@ class Remembered:
         self._most_keys = most_keys
         self._kept: OrderedDict[Hashable, Known] = OrderedDict()
         self._keys = 0
+        self._newest: dict[UUID, int] = {}
+
+    def newest(self, district: UUID) -> int | None:
+        """The district's newest revision, as far as anybody has seen."""
+        return self._newest.get(district)
+
+    def saw(self, district: UUID, revision: int) -> None:
+        """This was the district's newest revision a moment ago."""
+        self._newest[district] = revision
 
     def find(self, about: Hashable) -> Known | None:
         """What was kept."""

@@ -66,9 +66,11 @@ class Question:
             None if self.asked.filter is None else (self.version, self.asked.filter),
         )  # fmt: skip
 
-    def where(self, values: Values, since: Since, as_of: AsOf | None) -> str:
+    def where(self, caller: Caller, values: Values, since: Since, as_of: AsOf | None) -> str:
         """The condition by which a row `t` is in the list."""
         where = conditions.rows_of(self.collection, self.parents, values, as_of, ended=self.ended_too)
+        if caller.schools is not None and self.collection.of.placed and not self.parents:
+            where = f"{where} AND {conditions.placed(self.collection.of)}"
         if self.asked.filter is not None:
             asked = conditions.matching(self.asked.filter, self.collection.of, self.version, values, since)
             where = f"{where} AND {asked}"

@@ -24,16 +24,23 @@ _STAYS = "{now:e} AND (e.end_on IS NULL OR e.end_on > current_date)"
 
 
 def _enrolled(parents: str, role: str) -> str:
-    return f"t.id IN (SELECT e.person_id FROM enrollments e WHERE {parents} AND e.role = '{role}' AND {_STAYS})"
+    return f"t.id IN ({_people_of(parents, role)})"
+
+
+def _people_of(parents: str, role: str) -> str:
+    return f"SELECT e.person_id FROM enrollments e WHERE {parents} AND e.role = '{role}' AND {_STAYS}"
 
 
 def _at_school(role: str) -> str:
-    """By the classes of the school; or by a role there, whose people are found by where they are placed."""
+    """By the classes of the school; or by a role there, whose people are found by where they are placed.
+
+    Gathered first: between two ways to belong, the planner would look at every person of the district.
+    """
     of_school = "e.class_id IN (SELECT c.id FROM classes c WHERE c.school_id = {0})"
-    return f"""{_enrolled(of_school, role)} OR t.id IN (
+    return f"""t.id = ANY (ARRAY({_people_of(of_school, role)} UNION ALL
         SELECT l.person_id FROM placements l WHERE l.school_id = {{0}} AND EXISTS (
             SELECT FROM roles r WHERE r.person_id = l.person_id AND r.org_id = {{0}} AND r.role = '{role}'
-            AND {{now:r}} AND (r.end_on IS NULL OR r.end_on > current_date)))"""
+            AND {{now:r}} AND (r.end_on IS NULL OR r.end_on > current_date))))"""
 
 
 def _classes_of(role: str) -> str:

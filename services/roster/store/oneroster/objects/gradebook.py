@@ -192,6 +192,7 @@ RESULTS = Object(
         _objectives("learningObjectiveResults", "result_objectives", "result"),
     ),
     of_results=True,
+    placed="person_id",
 )  # fmt: skip
 
 ASSESSMENT_LINE_ITEMS = Object(

@@ -148,6 +148,7 @@ USERS = Object(
             "FROM user_resources o WHERE o.person_id = t.id AND o.status = 'active'", versions=ONLY_12,
         ),
     ),
+    placed="id",
 )  # fmt: skip
 
 ENROLLMENTS = Object(
@@ -162,6 +163,7 @@ ENROLLMENTS = Object(
         Day("beginDate", "t.begin_on"),
         Day("endDate", "t.end_on"),
     ),
+    placed="person_id",
 )  # fmt: skip
 
 _RACES: tuple[Field, ...] = (
@@ -186,4 +188,5 @@ DEMOGRAPHICS = Object(
         Text("cityOfBirth", "t.birth_city"),
         Text("publicSchoolResidenceStatus", "t.residence_status"),
     ),
+    placed="person_id",
 )  # fmt: skip
