@@ -216,11 +216,22 @@ def _basic(client_id: str, secret: str, *, encoded: bool) -> str:
 
 
 def _read(content: bytes) -> Any:
-    """An answer's JSON. Half of a surrogate pair, which no file can hold, is read as a question mark."""
+    """An answer's JSON, without what no file can hold."""
     found = json.loads(content)
-    if b"\\ud" in content.lower():
-        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
-    return found
+    suspects = content.lower()
+    return _writable(found) if b"\\ud" in suspects or b"\\u0000" in suspects else found
+
+
+def _writable(value: Any) -> Any:
+    """The same with a question mark for half of a surrogate pair, and U+FFFD for NUL."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        case list():
+            return [_writable(one) for one in value]
+        case dict():
+            return {_writable(name): _writable(one) for name, one in value.items()}
+    return value
 
 
 def _host(url: str) -> tuple[str, str | None, int | None]:

@@ -212,15 +212,17 @@ class TestPatience:
 
         assert reading.taken.ids == ids(3)
 
-    async def test_half_a_surrogate_pair_is_read_as_a_question_mark(self, reading: Reading) -> None:
+    async def test_what_no_file_can_hold_is_read_as_what_stands_for_it(self, reading: Reading) -> None:
         cut = web.Response(
-            text=r'{"orgs": [{"sourcedId": "o\ud83d"}, {"sourcedId": "\ud83d\ude00"}]}', headers={"x-total-count": "2"}
+            text=r'{"orgs": [{"sourcedId": "o\ud83d"}, {"sourcedId": "\ud83d\ude00", "name": "\\u0000\u0000"}]}',
+            headers={"x-total-count": "2"},
         )
         provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[cut])
 
         await reading.read(provider)
 
         assert reading.taken.ids == ["o?", "\N{GRINNING FACE}"]
+        assert reading.taken.items[1]["name"] == "\\u0000\ufffd"
 
     async def test_patience_ends(self, reading: Reading) -> None:
         provider = Misbehaving(answers=[web.Response(status=503, headers={"retry-after": "0"}) for _ in range(9)])
