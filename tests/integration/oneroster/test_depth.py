@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.roster.store.oneroster import lists
+from shared.auth import Caller
 from shared.db import Plans, Transaction
 from shared.looking import NAMED, Look
 from tests.integration.oneroster.conftest import ROSTERING, Rest, a_caller
@@ -53,8 +54,10 @@ async def _people(rest: Rest, count: int) -> None:
         )  # fmt: skip
 
 
-async def _cost(rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch, *, reads: int = 1) -> int:
-    """How many of its pages PostgreSQL touches for the statement that makes the answer, which is read so often."""
+async def _plan(
+    rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch, caller: Caller | None = None, reads: int = 1
+) -> dict[str, Any]:
+    """What PostgreSQL does for the statement that makes the answer, which is read so often."""
     said: list[tuple[str, tuple[Any, ...]]] = []
 
     def heard(fetchrow: Any) -> Any:
@@ -67,14 +70,26 @@ async def _cost(rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch, *, reads
     with monkeypatch.context() as patched:
         for reader in (Transaction, Look):
             patched.setattr(reader, "fetchrow", heard(reader.fetchrow))
-        await rest.get(path)
+        await rest.get(path, caller)
     bodies = [one for one in said if "AS body" in one[0]]
     assert len(bodies) == reads
     sql, values = bodies[-1]
-    async with rest.database.looking(a_caller(), Plans.ONCE) as tx:
+    async with rest.database.looking(caller or a_caller(), Plans.ONCE) as tx:
         row = await tx.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *values)
-    plan = json.loads(row)[0]["Plan"]
+    plan: dict[str, Any] = json.loads(row)[0]["Plan"]
+    return plan
+
+
+async def _cost(rest: Rest, path: str, monkeypatch: pytest.MonkeyPatch, *, reads: int = 1) -> int:
+    """How many of its pages PostgreSQL touches for that statement."""
+    plan = await _plan(rest, path, monkeypatch, reads=reads)
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def _passed_over(plan: dict[str, Any]) -> int:
+    """How many rows were looked at and left out."""
+    own = plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]
+    return int(own + sum(_passed_over(part) for part in plan.get("Plans", ())))
 
 
 async def test_the_deepest_page_costs_what_the_first_does(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,3 +204,45 @@ async def test_the_list_of_a_class_follows_its_enrollments(rest: Rest, walks: li
 
     assert (await rest.ask(path)).headers["x-total-count"] == "2"
     assert await rest.names(f"{path}&offset=1") == ["north-s2"]
+
+
+async def test_a_few_are_found_among_many_without_looking_at_the_others(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a reference, by a school, and by a key for a school."""
+    await _people(rest, 3_000)
+    async with rest.district.change() as change:
+        await small_district(change)
+        await change.tx.run(
+            """
+            INSERT INTO enrollments (district_id, sourced_id, status, person_id, class_id, school_id, role, revision,
+                since)
+            SELECT p.district_id, 'e' || p.sourced_id, 'active', p.id, c.id, c.school_id, 'student', $1, $1
+            FROM people p, classes c WHERE c.sourced_id = 'south-7a' AND p.sourced_id LIKE 'u0%'
+            """,
+            change.number,
+        )
+    of_school = a_caller(("north",))
+
+    found = {
+        path: (
+            await _plan(rest, f"{ROSTERING}/{path}", monkeypatch, caller),
+            await rest.names(f"{ROSTERING}/{path}", caller),
+        )
+        for path, caller in (
+            ("enrollments?filter=class.sourcedId='north-7a'", None),
+            ("enrollments?filter=user.sourcedId='north-s0'", None),
+            ("schools/north/students", None),
+            ("users", of_school),
+            ("enrollments", of_school),
+        )
+    }
+
+    assert {path: len(names) for path, (_, names) in found.items()} == {
+        "enrollments?filter=class.sourcedId='north-7a'": 4,
+        "enrollments?filter=user.sourcedId='north-s0'": 1,
+        "schools/north/students": 3,
+        "users": 4,
+        "enrollments": 4,
+    }
+    assert {path: _passed_over(plan) for path, (plan, _) in found.items() if _passed_over(plan) > 100} == {}
