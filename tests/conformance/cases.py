@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.conformance import questions
-from tests.conformance.district import District, Place
+from tests.conformance.district import WRITTEN, District, Place
 from tests.conformance.official import METHODS, Described
 
 
@@ -149,7 +149,7 @@ class Conformance:
         method = case.method.lower()
         holes = dict(place.holes)
         if method == "put" and rng.random() < 0.7:
-            holes["sourcedId"] = f"conformance-{case.path.split('/')[1]}-{rng.randint(1, 10**9)}"
+            holes["sourcedId"] = f"{WRITTEN}{case.path.split('/')[1]}-{rng.randint(1, 10**9)}"
         if case.path_parameters and set(holes) == set(case.path_parameters) and rng.random() > _UNKNOWN:
             case.path_parameters = holes
         if rng.random() < _AS_DRAWN:

@@ -28,6 +28,10 @@ _COLLECTIONS = {
     "parentAssessmentLineItem": ("gradebook", "assessmentLineItems"),
 }  # fmt: skip
 """What a hole in a path, or a reference in an object, is called, and where those are."""
+_READ_ONLY = ("assessmentLineItem", "parentAssessmentLineItem")
+"""What the district has of these is the platform's own; nobody may add to it."""
+WRITTEN = "conformance-"
+"""How the sourcedIds begin of what the cases write."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class District:
         self._http = httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=60)
         self._rng = random.Random(seed)
         self._known: dict[tuple[str, str], list[Row]] = {}
+        self._written: dict[tuple[str, str], list[Row]] = {}
 
     def close(self) -> None:
         self._http.close()
@@ -66,8 +71,16 @@ class District:
         """Some sourcedId that a reference of this name may have; None when it is none of ours or there is none."""
         if name not in _COLLECTIONS:
             return None
-        rows = self.rows(*_COLLECTIONS[name])
+        rows = (self.written(*_COLLECTIONS[name]) if name in _READ_ONLY else []) or self.rows(*_COLLECTIONS[name])
         return str(rng.choice(rows)["sourcedId"]) if rows else None
+
+    def written(self, service: str, collection: str) -> list[Row]:
+        """Some rows of a collection that the cases have written, once they have."""
+        at = service, collection
+        if not self._written.get(at):
+            query = {"filter": f"sourcedId~'{WRITTEN}'"}
+            self._written[at], _ = self._page(service, collection, limit=3 * PLACES, offset=0, **query)
+        return self._written[at]
 
     def together(self, holes: dict[str, str], rng: random.Random) -> dict[str, str]:
         """What the references of one object may be, so that they belong to one line item, and to what a path names."""
@@ -88,7 +101,12 @@ class District:
     def places(self, service: str, method: str, path: str) -> list[Place]:
         """Places for an operation; for those that read a list, such where the list is not empty."""
         holes = _HOLE.findall(path)
-        if method != "get" or path.endswith("}"):
+        if method == "delete":
+            ours = [Place({"sourcedId": row["sourcedId"]}) for row in self.written(service, path.split("/")[1])]
+            return ours + [Place(one) for one in islice(self._fillings(service, path, holes), PLACES)]
+        if method == "post":
+            return [Place(one) for one in islice(self._graded(holes), 4 * PLACES)]
+        if method == "put" or path.endswith("}"):
             return [Place(one) for one in islice(self._fillings(service, path, holes), 4 * PLACES)]
         found: list[Place] = []
         for filling in islice(self._fillings(service, path, holes), TRIED):
@@ -121,20 +139,24 @@ class District:
                 for row in self._shuffled("gradebook", "results"):
                     if (of := classes.get(row["lineItem"]["sourcedId"])) is not None:
                         yield {"classSourcedId": of, "studentSourcedId": row["student"]["sourcedId"]}
-            case ["classSourcedId", "academicSessionSourcedId"]:
-                for row in self._shuffled("rostering", "classes"):
-                    for term in row.get("terms", []):
-                        yield {"classSourcedId": row["sourcedId"], "academicSessionSourcedId": term["sourcedId"]}
             case _:
                 raise LookupError(f"nobody has said what fills {path}")
+
+    def _graded(self, holes: list[str]) -> Iterator[dict[str, str]]:
+        """The holes of a path to a gradebook, filled with what belongs to one line item."""
+        for row in self._shuffled("gradebook", "lineItems"):
+            found = {hole: _reference(row, hole.removesuffix("SourcedId")) for hole in holes}
+            if None not in found.values():
+                yield {hole: str(value) for hole, value in found.items()}
 
     def _shuffled(self, service: str, collection: str) -> list[Row]:
         rows = list(self.rows(service, collection))
         self._rng.shuffle(rows)
         return rows
 
-    def _page(self, service: str, path: str, *, limit: int, offset: int) -> tuple[list[Row], int]:
-        answer = self._http.get(f"{self._addresses[service]}/{path}", params={"limit": limit, "offset": offset})
+    def _page(self, service: str, path: str, *, limit: int, offset: int, **query: str) -> tuple[list[Row], int]:
+        asked = {"limit": str(limit), "offset": str(offset), **query}
+        answer = self._http.get(f"{self._addresses[service]}/{path}", params=asked)
         if answer.status_code != 200:
             return [], 0
         rows: list[Row] = next(iter(answer.json().values()), [])

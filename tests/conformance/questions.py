@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conformance.district import District, Place, Row
+from tests.conformance.district import WRITTEN, District, Place, Row
 
 _LIMITS = (1, 2, 5, 10, 50, 100, 500, 10_000)
 _SCALARS = ("string", "number", "integer")
@@ -103,7 +103,7 @@ def _mended(body: Any, name: str, sense: _Sense) -> Any:
                 there = sense.referred(name)
                 made |= {} if there is None else {"sourcedId": there}
             elif "sourcedId" in made:
-                made["sourcedId"] = sense.holes.get("sourcedId") or f"conformance-{sense.rng.randint(1, 10**9)}"
+                made["sourcedId"] = sense.holes.get("sourcedId") or f"{WRITTEN}{sense.rng.randint(1, 10**9)}"
             return made
         case _:
             return body
