@@ -11,7 +11,7 @@ from typing import IO
 from services.roster.domain.blocks import Encoding
 from services.roster.domain.cells import Chunk
 from services.roster.domain.columns import File
-from services.roster.domain.contents import Content, Digested, digest_of
+from services.roster.domain.contents import Ahead, Content, Digested, digest_of
 from services.roster.domain.csvfile import Reader
 from services.roster.domain.delivery import Delivery
 from services.roster.domain.findings import Finding, Findings, Unreadable
@@ -68,7 +68,8 @@ class Archive:
         assert entry is not None
         with self._opened(entry) as stream:
             digested = Digested(stream)
-            yield Reader(file, digested, self._findings, encoding=encoding)
+            with Ahead(digested) as ahead:
+                yield Reader(file, ahead, self._findings, encoding=encoding)
             self._digests[file.name] = digested.digest()
 
     def contents(self) -> dict[str, Content]:

@@ -1,8 +1,9 @@
 """What the files of an archive hold, byte for byte: who sends the same bytes once more says nothing new."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import IO, Any
+from typing import IO, Any, Self
 
 READING = 1
 """To be raised whenever the same bytes come to mean something else: whatever was read before is read again then."""
@@ -43,6 +44,31 @@ class Digested:
     def digest(self) -> str:
         """Of what was read so far."""
         return self._digest.hexdigest()
+
+
+class Ahead:
+    """A stream of bytes of which another thread has read some more before they are asked for."""
+
+    def __init__(self, source: Digested) -> None:
+        self._source = source
+        self._thread = ThreadPoolExecutor(1)
+        self._coming: Future[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def read(self, size: int) -> bytes:
+        """As many bytes, none at the end; as many more are on their way."""
+        piece = self._source.read(size) if self._coming is None else self._coming.result()
+        self._coming = self._thread.submit(self._source.read, size) if piece else None
+        return piece
+
+    def tell(self) -> int:
+        """How far the reading is."""
+        return self._source.tell()
 
 
 def digest_of(stream: IO[bytes]) -> str:

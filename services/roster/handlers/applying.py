@@ -98,10 +98,13 @@ _TOLD = {"enrollments": _enrollments, "demographics": _demographics}
 
 async def _place(tx: Transaction, cause: UUID, *, is_first: bool) -> None:
     """Derive the placements of those who may be placed otherwise now, and announce what became of them."""
-    if not await placing.find_touched(tx):
+    if is_first:
+        await placing.place_first(tx)
+    elif await placing.find_touched(tx):
+        await staging.analyze(tx, ["touched"])
+        await placing.place(tx)
+    else:
         return
-    await staging.analyze(tx, ["touched"])
-    await placing.place(tx, is_first=is_first)
     today = (datetime.now(UTC).date() - _EPOCH).days
     async for moved in telling.moved(tx):
         for event, facts in (

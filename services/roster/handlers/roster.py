@@ -86,7 +86,6 @@ async def _compared(
     """Everything but the merge; None when the archive cannot be read to its end."""
     await staging.begin(tx)
     if known := await unchanged.seen_before(job, tx, archive, delivery, revision):
-        await staging.plan_for(tx, 0)
         compared = Compared(known, {name: Changes() for name in RECORDS if name in known})
     else:
         stager = Stager(job, tx, archive, findings)
@@ -94,6 +93,7 @@ async def _compared(
         if came is None:
             return None
         compared = await Comparison(job, tx, delivery, came, stager.has_twins, findings).run()
+    await staging.plan_for(tx, compared.size)  # of all that came, the rest looks only at what differs
     await comparison.count(job, tx, compared)
     rows = sum(one.rows for one in compared.came.values() if not one.derived)
     job.progress(rows, rows)

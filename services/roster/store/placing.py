@@ -44,36 +44,51 @@ async def find_touched(tx: Transaction) -> int:
     return found
 
 
-async def place(tx: Transaction, *, is_first: bool = False) -> None:
-    """Derive the placements of those touched anew, and who of them joined, moved, left.
-
-    Enrolments that touch or overlap in one school are one stay: a student in six classes is once at the school.
-    `is_first`: there was nobody before, so that whoever was added has the flags of all that he has.
-    """
-    if not is_first:
-        await _flag(tx)
+async def place_first(tx: Transaction) -> None:
+    """Derive the placements of a district where nobody was before: from what is new alone, which is all there is."""
+    over = "CASE WHEN {}.status <> 'active' OR p.status <> 'active' THEN current_date END"
     await tx.run(
-        f"""
-        INSERT INTO wanted
-        SELECT person_id, school_id, as_student, lower(days), upper(days)
-        FROM (
-            SELECT person_id, school_id, as_student, unnest(range_agg(daterange(begin_on, end_on))) AS days
-            FROM (
-                SELECT e.person_id, e.school_id, e.role = 'student' AS as_student, e.begin_on,
-                       LEAST(e.end_on, e.ended_on, p.ended_on) AS end_on
-                FROM touched JOIN enrollments e ON e.district_id = $1 AND e.person_id = touched.person_id
-                JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
-                WHERE (e.role = 'student' OR e.{STAFF})
-                UNION ALL
-                SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, r.ended_on, p.ended_on)
-                FROM touched JOIN roles r ON r.district_id = $1 AND r.person_id = touched.person_id
-                JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
-                WHERE r.{STAFF}
-            ) AS stay
-            WHERE begin_on IS NULL OR end_on IS NULL OR begin_on < end_on
-            GROUP BY person_id, school_id, as_student
-        ) AS stays
-        """,  # noqa: S608  # a constant
+        _wanted(
+            f"""
+            SELECT e.person_id, e.school_id, e.role = 'student' AS as_student, e.begin_on,
+                   LEAST(e.end_on, {over.format("e")}) AS end_on
+            FROM d_enrollments e JOIN d_users p ON p.id = e.person_id
+            WHERE e.role = 'student' OR e.{STAFF}
+            UNION ALL
+            SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, {over.format("r")})
+            FROM d_roles r JOIN d_users p ON p.id = r.person_id
+            WHERE r.{STAFF}
+            """  # noqa: S608  # constants
+        )
+    )
+    await _find_moved(tx)
+    await tx.run(
+        """
+        INSERT INTO placements (district_id, person_id, school_id, as_student, begin_on, end_on)
+        SELECT $1, person_id, school_id, as_student, begin_on, end_on FROM wanted
+        """,
+        tx.caller.district,
+    )
+
+
+async def place(tx: Transaction) -> None:
+    """Derive the placements of those touched anew, and who of them joined, moved, left."""
+    await _flag(tx)
+    await tx.run(
+        _wanted(
+            f"""
+            SELECT e.person_id, e.school_id, e.role = 'student' AS as_student, e.begin_on,
+                   LEAST(e.end_on, e.ended_on, p.ended_on) AS end_on
+            FROM touched JOIN enrollments e ON e.district_id = $1 AND e.person_id = touched.person_id
+            JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
+            WHERE e.role = 'student' OR e.{STAFF}
+            UNION ALL
+            SELECT r.person_id, r.org_id, false, r.begin_on, LEAST(r.end_on, r.ended_on, p.ended_on)
+            FROM touched JOIN roles r ON r.district_id = $1 AND r.person_id = touched.person_id
+            JOIN people p ON p.district_id = $1 AND p.id = touched.person_id
+            WHERE r.{STAFF}
+            """  # noqa: S608  # a constant
+        ),
         tx.caller.district,
     )
     await tx.run(
@@ -101,6 +116,21 @@ async def place(tx: Transaction, *, is_first: bool = False) -> None:
         """,
         tx.caller.district,
     )
+
+
+def _wanted(stays: str) -> str:
+    """SQL that fills `wanted`. Enrolments that touch or overlap in one school are one stay: a student in six classes is
+    once at the school."""
+    return f"""
+        INSERT INTO wanted
+        SELECT person_id, school_id, as_student, lower(days), upper(days)
+        FROM (
+            SELECT person_id, school_id, as_student, unnest(range_agg(daterange(begin_on, end_on))) AS days
+            FROM ({stays}) AS stay
+            WHERE begin_on IS NULL OR end_on IS NULL OR begin_on < end_on
+            GROUP BY person_id, school_id, as_student
+        ) AS stays
+    """  # noqa: S608  # a constant
 
 
 async def _flag(tx: Transaction) -> None:

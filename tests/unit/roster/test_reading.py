@@ -5,6 +5,7 @@ import hashlib
 import io
 import random
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from services.roster.domain.archive import open_archive
 from services.roster.domain.cells import Chunk
+from services.roster.domain.contents import Ahead, Digested
 from services.roster.domain.csvfile import Reader
 from services.roster.domain.findings import TOLD_OF_A_KIND, Finding, Findings, Unreadable
 from services.roster.domain.layout import READ
@@ -214,3 +216,27 @@ def test_an_archive_holds_the_same_only_byte_for_byte(tmp_path: Path) -> None:
         assert not archive.holds(ORGS, replace(content, blake2b="0" * 64))
         assert not archive.holds(ORGS, replace(content, crc=content.crc ^ 1))
         assert not archive.holds(READ["1.2"]["courses"], content)
+
+
+def test_bytes_that_are_read_ahead_are_all_there_in_order() -> None:
+    whole = random.Random(3).randbytes(10_000)
+
+    digested = Digested(io.BytesIO(whole))
+    with Ahead(digested) as ahead:
+        pieces = [*iter(lambda: ahead.read(700), b"")]
+
+    assert b"".join(pieces) == whole
+    assert digested.digest() == hashlib.blake2b(whole, digest_size=32).hexdigest()
+
+
+def test_what_breaks_while_reading_ahead_is_raised_where_it_is_asked_for() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise zlib.error("cut off")
+            return super().read(size)
+
+    with Ahead(Digested(Broken(b"abc"))) as ahead:
+        assert ahead.read(2) == b"ab"
+        with pytest.raises(zlib.error):
+            ahead.read(2)
