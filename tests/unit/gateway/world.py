@@ -6,13 +6,16 @@ as the real ones do. What they were asked is counted.
 
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, cast
 from uuid import UUID, uuid5
 
 import httpx
 from fastapi import FastAPI, Query, Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.assessment import contract as assessment
 from services.gateway.clients import Services
@@ -25,6 +28,7 @@ from shared.http import CallerOf, answer_errors
 from shared.imports import NoSuchImport
 from tests.unit.gateway import partnerships
 from tests.unit.gateway.days import days_of
+from tests.unit.gateway.found import Found
 from tests.unit.gateway.identities import identities_of
 from tests.unit.gateway.partnerships import Partnerships
 
@@ -352,7 +356,11 @@ def _mastery(app: FastAPI, world: World) -> None:
 
 
 def _partnership(app: FastAPI, world: World) -> None:
-    partnerships.answers(app, world.partnerships, lambda caller: {one.id for one in world.schools(caller)})
+    partnerships.answers(
+        app,
+        cast(Partnerships, Found(lambda: world.partnerships)),
+        lambda caller: {one.id for one in world.schools(caller)},
+    )
 
 
 def _code(known: list[mastery.Competency]) -> Callable[[UUID], str]:
@@ -451,11 +459,31 @@ def _page(items: list[Any], first: int, after: UUID | None) -> tuple[list[Any], 
     return items[start : start + first], len(items) > start + first
 
 
+_asked: ContextVar[World] = ContextVar("world")
+
+
+@cache
+def _of_any_world(name: str) -> FastAPI:
+    """A service that is made once, for whichever world it is asked in: to make one takes longer than most tests."""
+    return service(name, cast(World, Found(_asked.get)))
+
+
+def _in(world: World, app: FastAPI) -> ASGIApp:
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        before = _asked.set(world)
+        try:
+            await app(scope, receive, send)
+        finally:
+            _asked.reset(before)
+
+    return asked
+
+
 def clients(world: World) -> dict[str, ServiceClient]:
     """A client for each service of the world, without a network between."""
     tokens = Tokens(SECRET)
     return {
-        name: ServiceClient("http://inside", tokens, transport=httpx.ASGITransport(service(name, world)))
+        name: ServiceClient("http://inside", tokens, transport=httpx.ASGITransport(_in(world, _of_any_world(name))))
         for name in NAMES
     }
 
