@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from services.roster.store.identity import merging
 from shared.auth import SCOPES
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as pb
@@ -378,3 +379,30 @@ async def test_a_version_that_was_replaced_was_true_until_then(roster: RosterSer
 
     assert [one["section"] for one in then["enrollments"]] == [str(an_id("class", "class-north"))]
     assert [one["section"] for one in now["enrollments"]] == [str(an_id("class", "class-south"))]
+
+
+@pytest.mark.parametrize("key", [str(ADA), str(ADA).upper(), "s000"])
+async def test_somebody_is_found_without_looking_at_everybody(roster: RosterService, key: str) -> None:
+    await roster.load(a_roster(400).zip())
+
+    async with roster.database.transaction(a_caller()) as tx:
+        await tx.run("SET LOCAL enable_seqscan = off")  # so few are sooner read than looked up
+        found = await merging.find(tx, key)
+        read = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'people'"
+        )
+
+    assert found is not None
+    assert found.sourced_id == "s000"
+    assert read <= 4
+
+
+async def test_an_id_goes_before_the_same_word_as_a_sourced_id(roster: RosterService) -> None:
+    await roster.load(a_roster(4).put("users", "s001,,,", f"{ADA},,,").drop("roles", "r-s001").drop(
+        "enrollments", "e-s001").drop("demographics", "s001").zip())  # fmt: skip
+
+    async with roster.database.transaction(a_caller()) as tx:
+        found = await merging.find(tx, str(ADA))
+
+    assert found is not None
+    assert found.sourced_id == "s000"

@@ -45,17 +45,26 @@ async def find(tx: Transaction, key: str) -> Person | None:
         SELECT p.id, p.sourced_id, p.status, to_jsonb(p)::text AS image,
                (SELECT m.person_id FROM mergers m WHERE m.absorbed_id = p.id) AS absorbed_by
         FROM people p
-        WHERE p.id::text = lower($1)
-           OR p.id = (SELECT c.row_id FROM crosswalk c
-                      WHERE c.source = '{SOURCE}' AND c.type = 'user' AND c.sourced_id = $1 AND c.end_on IS NULL)
-        ORDER BY p.id::text = lower($1) DESC LIMIT 1
-        FOR UPDATE
+        WHERE p.id = COALESCE(
+            (SELECT k.id FROM people k WHERE k.id = $2),
+            (SELECT c.row_id FROM crosswalk c
+             WHERE c.source = '{SOURCE}' AND c.type = 'user' AND c.sourced_id = $1 AND c.end_on IS NULL))
+        FOR UPDATE OF p
         """,
-        key,
-    )
+        key, _as_id(key),
+    )  # fmt: skip
     if row is None:
         return None
     return Person(row["id"], row["sourced_id"], row["status"], row["absorbed_by"], json.loads(row["image"]))
+
+
+def _as_id(key: str) -> UUID | None:
+    """The id that this is in the form in which ids are shown, if it is one."""
+    try:
+        found = UUID(key)
+    except ValueError:
+        return None
+    return found if str(found) == key.lower() else None
 
 
 async def merge(tx: Transaction, event: UUID, person: Person, absorbed: Person, face: Face, revision: int) -> None:
