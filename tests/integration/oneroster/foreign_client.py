@@ -1,4 +1,5 @@
-"""Reads a whole district through the methods of a OneRoster 1.1 client that nobody here wrote; counts, as JSON.
+"""Reads a whole district through the methods of a OneRoster 1.1 client that nobody here wrote; as JSON, the sourcedIds
+of each collection, and how many rows it found within some.
 
 python -m tests.integration.oneroster.foreign_client http://127.0.0.1:8000/ims/oneroster/v1p1 TOKEN
 """
@@ -80,20 +81,21 @@ def main(address: str, token: str) -> None:
     configuration.host = address
     configuration.access_token = token
     client = theirs.ApiClient(configuration)
-    counts: dict[str, int] = {}
+    named: dict[str, list[str]] = {}
+    within: dict[str, int] = {}
     for name, (api, many, one) in COLLECTIONS.items():
         there = api(client)
         rows = list(pages(getattr(there, many)))
         names = [row.sourced_id for row in rows]
         assert len(set(names)) == len(names), name
-        counts[name] = len(rows)
+        named[name] = names
         for sourced_id in names[:SINGLES]:
             (single,) = [value for value in getattr(there, one)(sourced_id).to_dict().values() if value]
             assert single["sourced_id"] == sourced_id
         for inner, method in WITHIN.get(name, []):
             found = [len(list(pages(getattr(inner(client), method), parent))) for parent in names[-PARENTS:]]
-            counts[f"{name}: {method}"] = sum(found)
-    print(json.dumps(counts))  # noqa: T201  # what it is run for
+            within[f"{name}: {method}"] = sum(found)
+    print(json.dumps({"named": named, "within": within}))  # noqa: T201  # what it is run for
 
 
 if __name__ == "__main__":

@@ -15,6 +15,16 @@ from services.roster.handlers import RosterImport
 from shared.http import build_app
 from tests.integration.roster.conftest import TOKENS, FreshDatabase, RosterService, a_caller
 
+THERE = {
+    "orgs": "orgs WHERE true", "schools": "orgs WHERE type = 'school'", "courses": "courses WHERE true",
+    "academicSessions": "academic_sessions WHERE true", "terms": "academic_sessions WHERE type IN ('term', 'semester')",
+    "gradingPeriods": "academic_sessions WHERE type = 'gradingPeriod'", "classes": "classes WHERE true",
+    "users": "people WHERE true", "students": "people WHERE is_student", "teachers": "people WHERE is_teacher",
+    "enrollments": "enrollments WHERE true", "demographics": "demographics WHERE true",
+    "resources": "resources WHERE true", "categories": "categories WHERE true", "lineItems": "line_items WHERE true",
+    "results": "results WHERE true",
+}  # fmt: skip
+"""Where the rows of each collection are."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -48,15 +58,11 @@ async def test_it_reads_the_whole_district_through_its_own_methods(
         said, complaint = await reading.communicate()
 
     assert reading.returncode == 0, complaint.decode()[-3_000:]
-    counts = json.loads(said)
-    for name, table in (
-        ("orgs", "orgs"), ("academicSessions", "academic_sessions"), ("courses", "courses"), ("classes", "classes"),
-        ("users", "people"), ("enrollments", "enrollments"), ("demographics", "demographics"),
-        ("resources", "resources"), ("categories", "categories"), ("lineItems", "line_items"), ("results", "results"),
-    ):  # fmt: skip
-        ((there,),) = [
-            row.values() for row in await roster.look(f"SELECT count(*) FROM {table} WHERE status = 'active'")
-        ]
-        assert counts[name] == there, name
-    assert all(counts.values()), counts
+    read = json.loads(said)
+    assert read["named"].keys() == THERE.keys()
+    for name, told in THERE.items():
+        there = await roster.look(f"SELECT sourced_id FROM {told} AND status = 'active'")
+        assert sorted(read["named"][name]) == sorted(row["sourced_id"] for row in there), name
+        assert there, name
+    assert all(read["within"].values()), read["within"]
     await roster.client.close()
