@@ -6,6 +6,7 @@ import email.utils
 import json
 import random
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,11 +21,15 @@ if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on 
 ATTEMPTS = 6
 LONGEST_WAIT_SECONDS = 600.0
 """Who asks for more patience than this is asked again another day."""
+LARGEST_ANSWER = 256 << 20
+"""Bytes of one answer, unpacked; what is longer is not read to its end."""
 _FIRST_PAUSE_SECONDS = 0.5
 _REDIRECTS = 5
 _FRESH_SECONDS = 30.0
 """A token with less than this before it is renewed before it is used."""
 _BUSY = (429, 503)
+_PACKED = ("gzip", "x-gzip", "deflate")
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 """What an access token is made of (RFC 6749, appendix A.12), but for spaces, which no header could carry."""
 
@@ -131,7 +136,7 @@ class Provider:
             said = "does not answer"
             wait = self._pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
             try:
-                response = await self._http.send(self._request(method, url, params, headers, body))
+                response = await self._sent(self._request(method, url, params, headers, body))
             except httpx.RequestError as away:
                 if attempt == ATTEMPTS:
                     raise PullStopped(f"{about} does not answer ({type(away).__name__}); nothing was loaded.") from away
@@ -152,12 +157,38 @@ class Provider:
             await asyncio.sleep(wait)
         raise AssertionError("the last attempt returned or raised")
 
+    async def _sent(self, request: "httpx.Request") -> "httpx.Response":
+        """The whole answer, if it is of a size that can be meant. Raises: PullStopped, httpx.RequestError."""
+        import httpx
+
+        about, found = request.url.netloc.decode(), bytearray()
+        sent = await self._http.send(request, stream=True)
+        try:
+            packed = sent.headers.get("content-encoding", "identity").strip().lower()
+            if packed != "identity" and packed not in _PACKED:
+                raise PullStopped(f"{about} answered what is packed as {packed}; nothing was loaded.")
+            unpacking = None if packed == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib
+            async for piece in sent.aiter_raw():
+                found += unpacking.decompress(piece, LARGEST_ANSWER + 1 - len(found)) if unpacking else piece
+                if len(found) > LARGEST_ANSWER:
+                    raise PullStopped(
+                        f"{about} answered more than {LARGEST_ANSWER:,} bytes at once; nothing was loaded."
+                    )
+        except zlib.error as broken:
+            raise httpx.DecodingError(str(broken), request=request) from broken
+        finally:
+            await sent.aclose()
+        told = [(name, value) for name, value in sent.headers.multi_items() if name not in _OF_THE_WIRE]
+        return httpx.Response(sent.status_code, headers=told, content=bytes(found), request=request)
+
     def _request(
         self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str], body: str | None
     ) -> "httpx.Request":
         query = urlencode(params, quote_via=quote)
         whole = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
-        request = self._http.build_request(method, whole, headers=dict(headers), content=body)
+        request = self._http.build_request(
+            method, whole, headers={**headers, "accept-encoding": "gzip, deflate"}, content=body
+        )
         if self.raw_filters and "filter" in params:
             raw = "&".join(f"{name}={value}" for name, value in params.items())
             path = request.url.raw_path.partition(b"?")[0]

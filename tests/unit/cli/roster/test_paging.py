@@ -1,6 +1,7 @@
 """Reading a provider's collections: everybody, or nothing."""
 
 import email.utils
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -249,6 +250,36 @@ class TestPatience:
         provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[answer])
 
         with pytest.raises(PullStopped, match="nothing was loaded"):
+            await reading.read(provider)
+
+    @pytest.mark.parametrize("packed", [False, True])
+    async def test_an_answer_without_end_is_not_read_to_its_end(
+        self, reading: Reading, monkeypatch: pytest.MonkeyPatch, packed: bool
+    ) -> None:
+        monkeypatch.setattr(providers, "LARGEST_ANSWER", 50_000)
+        body = b'{"orgs": [' + b" " * 60_000 + b"]}"
+        answer = web.Response(body=body)
+        if packed:
+            answer = web.Response(body=gzip.compress(body), headers={"content-encoding": "gzip"})
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[answer])
+
+        with pytest.raises(PullStopped, match="more than 50,000 bytes at once; nothing was loaded"):
+            await reading.read(provider)
+
+    async def test_a_packed_answer_is_unpacked(self, reading: Reading) -> None:
+        body = gzip.compress(b'{"orgs": [{"sourcedId": "a"}]}')
+        answer = web.Response(body=body, headers={"content-encoding": "gzip", "x-total-count": "1"})
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[answer])
+
+        await reading.read(provider)
+
+        assert reading.taken.ids == ["a"]
+
+    async def test_what_is_packed_in_a_way_nobody_asked_for_stops_the_pull(self, reading: Reading) -> None:
+        answer = web.Response(body=b"{}", headers={"content-encoding": "gzip, gzip"})
+        provider = Misbehaving(objects={"orgs": orgs(3)}, answers=[answer])
+
+        with pytest.raises(PullStopped, match="packed as gzip, gzip"):
             await reading.read(provider)
 
 
