@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,21 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
-
+from shared import spool
 from shared.auth import Caller
 from shared.db import Database, Transaction
 from shared.imports.findings import Finding, Notes, Sort, as_kept
 
 _SPOOL = "trellis-import-"
-
-
-def _sweep_spools() -> None:
-    """Remove what a killed process left behind: a spooled upload holds people's names."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SPOOL}*"):
-        owner = folder.name.removeprefix(_SPOOL).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(slots=True)
@@ -90,9 +78,8 @@ class Job:
     @asynccontextmanager
     async def spool(self) -> AsyncIterator[Path]:
         """The whole upload as a file, for formats that are read from their end."""
-        _sweep_spools()
-        with tempfile.TemporaryDirectory(prefix=f"{_SPOOL}{os.getpid()}-") as folder:
-            path = Path(folder) / "upload"
+        with spool.folder(_SPOOL) as folder:
+            path = folder / "upload"
             with path.open("wb") as file:
                 async for piece in self.chunks():
                     await asyncio.to_thread(file.write, piece)

@@ -1,7 +1,6 @@
 """Rosters from other OneRoster systems, and files for them."""
 
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from deploy.cli.roster import memory
 from deploy.cli.roster.config import ProviderConfig, read_config
 from deploy.cli.roster.pull import Pull, Pulled
 from deploy.cli.roster.pull import pull as pull_and_load
+from shared import spool
 
 MEMORY_SUFFIX = ".pulls"
 
@@ -70,9 +70,9 @@ def pull(
 
     with (
         memory.opened(provider.with_suffix(MEMORY_SUFFIX), _whom(config, platform, bearer)) as known,
-        tempfile.TemporaryDirectory(prefix="trellis-pull-") as folder,
+        spool.folder("trellis-pull-") as folder,
     ):
-        pulled, report = wait_for(work(Path(folder), known))
+        pulled, report = wait_for(work(folder, known))
     if json:
         show.as_json({"pull": pulled.as_json(), **_said(report)})
     else:

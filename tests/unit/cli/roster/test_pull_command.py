@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +159,22 @@ class TestOutcome:
 
         [(_, size)] = command.platform.loaded
         assert (tmp_path / "kept.zip").stat().st_size == size
+
+    def test_what_a_killed_pull_left_behind_is_removed_by_the_next(
+        self, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+            dead.wait()
+        left, alive = tmp_path / f"trellis-pull-{dead.pid}-x", tmp_path / "trellis-pull-1-x"
+        left.mkdir()
+        (left / "users.csv").write_text("Ada")
+        alive.mkdir()
+
+        code, _, _ = command.run()
+
+        assert code == 0
+        assert list(tmp_path.glob("trellis-pull-*")) == [alive]
 
 
 class TestConfig:
