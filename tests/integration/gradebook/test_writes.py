@@ -122,6 +122,7 @@ class TestWhatIsRefused:
             ({"dueDate": "0001-01-01T00:00:00+14:00"}, "lineItem.dueDate is not a moment of the calendar"),
             ({"title": 7}, "lineItem.title must be a string"),
             ({"title": "a\0b"}, "lineItem.title must not contain the character NUL"),
+            ({"category": {"sourcedId": "a\nb"}}, "lineItem.category.sourcedId must not contain control characters"),
             ({"metadata": {"a": ["\0"]}}, "lineItem.metadata must not contain the character NUL"),
             ({"resultValueMax": "a lot"}, "lineItem.resultValueMax must be a number"),
             ({"resultValueMax": "1e999"}, "lineItem.resultValueMax is too large a number"),

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 LONGEST_ID = 255  # characters; the standard's own limit for a GUID
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})([Tt ].*)?", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
@@ -37,11 +38,13 @@ def text(value: Any) -> str:
 
 
 def identifier(value: Any) -> str:
-    """A sourcedId."""
+    """A sourcedId; with control characters no file could carry it."""
     if not text(value):
         raise Wrong("must not be empty")
     if len(value) > LONGEST_ID:
         raise Wrong(f"must not be longer than {LONGEST_ID} characters")
+    if _CONTROL.search(value):
+        raise Wrong("must not contain control characters")
     return str(value)
 
 
