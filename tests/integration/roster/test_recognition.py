@@ -175,6 +175,18 @@ async def test_who_is_still_named_is_nobody_elses_former_self(fresh_database: Fr
     assert reviews == []
 
 
+async def test_an_id_of_the_state_among_user_ids_is_claimed_like_any_other(fresh_database: FreshDatabase) -> None:
+    left = Pupil("S1", "Ada", "O'Neill", date(2012, 3, 4), None, "1001", "{State:77001}")
+    known = Pupil("S2", "Ben", "Okafor", date(2011, 1, 2), None, "1002", "{State:77002}")
+    claims_it_now = Pupil("S2", "Ben", "Okafor", date(2011, 1, 2), None, "1002", "{State:77001},{LDAP:ben}")
+    comes_new = Pupil("N1", "Ada", "O'Neill", date(2012, 3, 4), None, "1003", "{State:77001}")
+
+    named, reviews = await recognised(await fresh_database("roster"), [left, known], [claims_it_now, comes_new])
+
+    assert "N1" not in named
+    assert [(row["sourced_id"], row["reason"]) for row in reviews] == [("N1", "state-id-shared")]
+
+
 async def test_of_two_who_could_be_her_neither_is_guessed(fresh_database: FreshDatabase) -> None:
     again = [
         Pupil(name, "Ada", "O'Neill", date(2012, 3, 4), "77001", local) for name, local in (("A", "1"), ("B", "2"))

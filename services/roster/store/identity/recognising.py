@@ -196,15 +196,29 @@ async def _judge(tx: Transaction) -> None:
 async def _claims(tx: Transaction) -> None:
     """The identifiers of new people that somebody known carries in this file: they prove nothing."""
     rows = await tx.fetch(f"""
-        SELECT DISTINCT s.user_master_identifier, s.identifier FROM s_users s
-        JOIN crosswalk c ON c.source = '{SOURCE}' AND c.type = 'user' AND c.sourced_id = s.sourced_id
-            AND c.end_on IS NULL
-        WHERE NOT s.refused
-          AND (s.user_master_identifier IN (SELECT user_master_identifier FROM i_new_raw)
-               OR s.identifier IN (SELECT identifier FROM i_new_raw))
+        WITH known AS (
+            SELECT s.sourced_id, s.user_master_identifier, string_to_array(s.user_ids, ',') AS user_ids, s.identifier
+            FROM s_users s
+            JOIN crosswalk c ON c.source = '{SOURCE}' AND c.type = 'user' AND c.sourced_id = s.sourced_id
+                AND c.end_on IS NULL
+            WHERE NOT s.refused
+        ), called AS (
+            SELECT k.sourced_id FROM known k, unnest(k.user_ids) AS user_id
+            JOIN (SELECT DISTINCT unnest(user_ids) AS user_id FROM i_new_raw) AS said USING (user_id)
+        )
+        SELECT DISTINCT user_master_identifier, user_ids, identifier FROM known
+        WHERE user_master_identifier IN (SELECT user_master_identifier FROM i_new_raw)
+           OR identifier IN (SELECT identifier FROM i_new_raw)
+           OR sourced_id IN (SELECT sourced_id FROM called)
     """)
-    claimed = [(law.identifier(row["user_master_identifier"]), law.identifier(row["identifier"])) for row in rows]
-    await tx.copy("i_claims", ["state", "local"], claimed)
+    await tx.copy("i_claims", ["state", "local"], [claim for row in rows for claim in _claimed(row)])
+
+
+def _claimed(row: Any) -> Iterator[tuple[str | None, str | None]]:
+    for state in law.state_ids(row["user_master_identifier"], row["user_ids"] or ()):
+        yield state, None
+    if local := law.identifier(row["identifier"]):
+        yield None, local
 
 
 async def match(tx: Transaction) -> int:
