@@ -125,6 +125,7 @@ def wrong_with(bad: Bad, report: Report, *, revised: bool) -> str | None:
 async def bench(platform: Platform, folder: Path, students: int) -> int:
     """Send all of them; how many were not taken as they should be."""
     seconds: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     faults = 0
     file, home = folder / "archive.zip", await platform.new_district("refuses")
     async with opened(platform.url, home) as door:
@@ -135,19 +136,22 @@ async def bench(platform: Platform, folder: Path, students: int) -> int:
             key = await platform.new_district(f"repairs-{number}") if bad.repaired else home
             async with opened(platform.url, key) as door:
                 await door.get(REST)  # the connection is there
-                before = await connection.fetchval(REVISIONS)
+                before, spent = await connection.fetchval(REVISIONS), meter.spent(platform)
                 took, report = await take(door, bad, file)
+                cpu[bad.name] = sum(meter.spent(platform).since(spent).values())
                 revised = await connection.fetchval(REVISIONS) != before
             seconds[bad.name] = took
             fault = wrong_with(bad, report, revised=revised)
             faults += fault is not None
-            say(f"{took:6.2f} s {report['state']:8} {bad.name}{f': {fault}' if fault else ''}")
+            found = f": {fault}" if fault else ""
+            say(f"{took:6.2f} s, processors {cpu[bad.name]:5.2f} s, {report['state']:8} {bad.name}{found}")
     slowest = max(seconds, key=lambda name: seconds[name])
     say(f"the slowest: {slowest}")
     figure("roster.bad_archives", len(seconds) - faults, "1", "limit", FEWEST, higher_is_better=True)
     figure("roster.bad_archives.misjudged", faults, "1", "none", None, higher_is_better=False)
     figure("roster.bad_archives.slowest", seconds[slowest], "s", "limit", LIMIT_SECONDS, higher_is_better=False)
     figure("roster.bad_archives.median", statistics.median(seconds.values()), "s", "none", None, higher_is_better=False)
+    figure("roster.bad_archives.cpu", max(cpu.values()), "s", "none", None, higher_is_better=False)
     return faults
 
 
