@@ -103,9 +103,12 @@ def key(name: str, target: str, *, required: bool = False, needed: bool = False)
     return Column(name, Kind.KEY, required=required or needed, target=target, needed=needed)
 
 
-def code(name: str, codes: frozenset[str], version: Version, *, required: bool = True) -> Column:
+def code(
+    name: str, codes: frozenset[str], version: Version, *, required: bool = True, only_in_files: bool = False
+) -> Column:
     """A word of a list; 1.2 lets vendors extend it."""
-    return Column(name, Kind.CODE, required=required, codes=codes, extensible=version == "1.2")
+    extensible = version == "1.2"
+    return Column(name, Kind.CODE, required=required, codes=codes, extensible=extensible, only_in_files=only_in_files)
 
 
 STATUSES = frozenset({"active", "tobedeleted"})

@@ -61,7 +61,7 @@ def _files(version: Version) -> dict[str, File]:
             Column("grades", Kind.LIST),
             key("courseSourcedId", "courses", required=True),
             Column("classCode"),
-            code("classType", CLASS_TYPES, version),
+            code("classType", CLASS_TYPES, version, only_in_files=not old),
             Column("location"),
             key("schoolSourcedId", "orgs", needed=True),
             Column("termSourcedIds", Kind.KEYS, required=True, target="academicSessions"),

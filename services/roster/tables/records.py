@@ -112,7 +112,7 @@ class Class(_Named, table=True):
     grades: list[str] = Field(sa_type=ARRAY(Text))
     course_id: UUID | None
     class_code: str | None = Field(sa_type=Text)
-    class_type: str = Field(sa_type=Text)
+    class_type: str | None = Field(sa_type=Text)
     location: str | None = Field(sa_type=Text)
     school_id: UUID
     term_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))

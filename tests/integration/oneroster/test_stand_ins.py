@@ -32,6 +32,18 @@ async def test_a_class_without_course_and_terms(rest: Rest) -> None:
     assert not {"grades", "subjects", "periods", "resources", "classCode"} & set(bare)
 
 
+async def test_a_class_that_says_no_type(rest: Rest) -> None:
+    async with rest.district.change() as change:
+        await small_district(change)
+        await change.add("classes", "bare", school_id=an_id("orgs", "north"), class_type=None)
+
+    bare = await _one(rest, "/classes/bare")
+    in_11 = await _one(rest, "/classes/bare", V11)
+
+    assert "classType" not in bare
+    assert in_11["classType"] == "scheduled"
+
+
 async def test_a_class_of_a_district_that_said_nothing_else(rest: Rest) -> None:
     async with rest.district.change() as change:
         await change.add("classes", "bare", school_id=UUID(int=5))

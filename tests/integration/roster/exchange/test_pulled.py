@@ -106,6 +106,18 @@ class TestPulled:
         assert ada == {"given_name": "Augusta"}
 
 
+async def test_a_class_whose_type_the_provider_does_not_say_is_taken_in(pullers: Any) -> None:
+    puller = await pullers("1.2")
+    del puller.provider.objects["classes"][0]["classType"]
+
+    await puller.pull()
+
+    [report] = puller.reports
+    assert (report.state, report.problems) == ("applied", [])
+    assert [(one.column, one.rule) for one in report.repairs] == [("classType", "required")]
+    assert await puller.roster.look("SELECT class_type FROM classes") == [{"class_type": None}]
+
+
 async def test_a_role_that_is_no_more_ends_and_the_others_stay(pullers: Any) -> None:
     puller = await pullers("1.2")
     await puller.pull()
