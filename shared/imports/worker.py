@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -118,7 +118,9 @@ class Worker:
         self._deaths.pop(import_id, None)
 
     async def _fail(self, tx: Transaction, import_id: UUID) -> None:
-        row = await tx.fetchrow("SELECT state, kind FROM imports WHERE id = $1 FOR UPDATE", import_id)
+        row = await tx.fetchrow(
+            "SELECT state, kind, undone_by, summary FROM imports WHERE id = $1 FOR UPDATE", import_id
+        )
         importer = None if row is None else self._importers[row["kind"]]
         if row is None or (row["state"] == "merging" and not isinstance(importer, WholeImporter)):
             await tx.run(
@@ -126,8 +128,17 @@ class Worker:
                 import_id,
             )
             return
-        after = "applied" if row["state"] == "undoing" else "failed"
-        await tx.run("UPDATE imports SET state = $2, updated_at = now() WHERE id = $1", import_id, after)
+        if row["state"] == "undoing":
+            failed = {"at": datetime.now(UTC).isoformat(), "by": row["undone_by"]}
+            await tx.run(
+                """
+                UPDATE imports SET state = 'applied', undone_by = NULL, summary = $2::json, updated_at = now()
+                WHERE id = $1
+                """,
+                import_id, json.dumps({**row["summary"], "undo_failed": failed}, ensure_ascii=False),
+            )  # fmt: skip
+        else:
+            await tx.run("UPDATE imports SET state = 'failed', updated_at = now() WHERE id = $1", import_id)
         if importer is not None and not isinstance(importer, WholeImporter):
             await importer.clear(tx, import_id)
         await uploads.forget(tx, import_id)
@@ -229,6 +240,7 @@ class Worker:
         async with self._database.alone(job.caller, cause=str(job.id)) as tx:
             await self._fence_whole(job, tx)
             summary = {**job.summary, "undone": dict(await importer.undo(job, tx))}
+            summary.pop("undo_failed", None)
             crash.point("I1")
             await tx.run(
                 """

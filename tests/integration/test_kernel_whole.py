@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +74,9 @@ class Letters:
         return Verdict.HELD if job.holds else Verdict.APPLIED
 
     async def undo(self, job: Job, tx: Transaction) -> Mapping[str, Any]:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise ZeroDivisionError
         tx.announce(roster.StudentsPlaced, [a_placement(b"undone".ljust(16))])
         return {"came_back": 3}
 
@@ -396,6 +399,28 @@ class TestTakenBack:
         assert (found.state, found.verdict, found.undone_by) == ("undone", "accepted", "key:someone")
         assert found.summary == {"lines": 1, "undone": {"came_back": 3}}
         assert found.undone_at is not None
+
+    async def test_says_that_it_failed_until_it_is_done(self, world: World) -> None:
+        first, other = await world.load("one\n"), await world.load("two\n")
+        await world.ask("POST", f"/imports/{first.id}:undo")
+        world.letters.mistakes = 1
+        working = asyncio.create_task(world.imports.work())
+        try:
+            await world.until(first.id, "applied")
+        finally:
+            working.cancel()
+
+        failed = await world.report(first.id)
+        await world.ask("POST", f"/imports/{first.id}:undo")
+        await world.imports.advance(first.id, DISTRICT)
+
+        assert (failed.undone_by, failed.undone_at) == (None, None)
+        assert failed.summary["undo_failed"]["by"] == "key:someone"
+        assert datetime.fromisoformat(failed.summary["undo_failed"]["at"]).tzinfo is not None
+        assert "undo_failed" not in (await world.report(other.id)).summary
+        done = await world.report(first.id)
+        assert (done.state, done.undone_by) == ("undone", "key:someone")
+        assert done.summary == {"lines": 1, "undone": {"came_back": 3}}
 
     async def test_after_a_death_begins_again(self, world: World) -> None:
         applied = await world.load("one\n")
