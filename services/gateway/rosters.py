@@ -22,9 +22,10 @@ def routes(services: Mapping[str, ServiceClient]) -> APIRouter:
 
     @router.put("/guard")
     async def change_guard(thresholds: contract.Guard, caller: KeyCaller) -> contract.Guard:
-        """Put other thresholds in force, for imports that come from now on. What is not said is as it is by default."""
+        """Put other thresholds in force, for imports that come from now on. What is not said stays as it is."""
         _check(caller)
-        return contract.Guard.model_validate(await services["roster"].send("/guard", thresholds, caller))
+        said = thresholds.model_dump(exclude_unset=True)
+        return contract.Guard.model_validate(await services["roster"].send("/guard", said, caller))
 
     return router
 

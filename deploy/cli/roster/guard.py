@@ -59,8 +59,7 @@ def guard(
 
     async def work() -> Any:
         async with opened(url_of(url, home), key_of(key, home)) as door:
-            known = await door.get(_PATH)
-            return known if not given else await door.put(_PATH, {**known, **given})
+            return await (door.put(_PATH, given) if given else door.get(_PATH))
 
     known = wait_for(work())
     if json:

@@ -22,10 +22,9 @@ async def thresholds(tx: Read) -> contract.Guard:
 
 @router.post("/guard")
 async def change(to: contract.Guard, tx: Write) -> contract.Guard:
-    """Put other thresholds in force."""
+    """Put other thresholds in force; what is not said stays as it is."""
     _may(tx.caller)
-    await guard.change(tx, Thresholds(**to.model_dump()))
-    return to
+    return _wire(await guard.change(tx, to.model_dump(exclude_unset=True)))
 
 
 def _wire(known: Thresholds) -> contract.Guard:

@@ -5,6 +5,8 @@ the files name no more (`s_vanished`). Only the people whose records change are 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from services.roster.domain import guarding
 from services.roster.domain.delivery import Came
@@ -29,22 +31,30 @@ async def thresholds(tx: Transaction) -> Thresholds:
     return Thresholds() if row is None else Thresholds(**{name: row[name] for name in _SETTINGS})
 
 
-async def change(tx: Transaction, to: Thresholds) -> None:
-    """Put other thresholds in force."""
+async def change(tx: Transaction, to: Mapping[str, Any]) -> Thresholds:
+    """Put other thresholds in force, and leave those that are not named; who comes second waits for the first."""
+    held = Thresholds()
     await tx.run(
         """
         INSERT INTO guard_settings (district_id, school_percent, class_percent, class_least, rows_least_percent,
                                     rows_most_percent, absent_files, changed_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (district_id) DO UPDATE SET
-            school_percent = excluded.school_percent, class_percent = excluded.class_percent,
-            class_least = excluded.class_least, rows_least_percent = excluded.rows_least_percent,
-            rows_most_percent = excluded.rows_most_percent, absent_files = excluded.absent_files,
-            changed_by = excluded.changed_by, changed_at = now()
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (district_id) DO NOTHING
         """,
-        tx.caller.district, to.school_percent, to.class_percent, to.class_least, to.rows_least_percent,
-        to.rows_most_percent, to.absent_files, tx.caller.subject,
+        tx.caller.district, held.school_percent, held.class_percent, held.class_least, held.rows_least_percent,
+        held.rows_most_percent, held.absent_files, tx.caller.subject,
     )  # fmt: skip
+    await tx.run("SELECT FROM guard_settings WHERE district_id = $1 FOR UPDATE", tx.caller.district)
+    changed = replace(await thresholds(tx), **to)
+    await tx.run(
+        """
+        UPDATE guard_settings SET school_percent = $2, class_percent = $3, class_least = $4, rows_least_percent = $5,
+            rows_most_percent = $6, absent_files = $7, changed_by = $8, changed_at = now()
+        WHERE district_id = $1
+        """,
+        tx.caller.district, changed.school_percent, changed.class_percent, changed.class_least,
+        changed.rows_least_percent, changed.rows_most_percent, changed.absent_files, tx.caller.subject,
+    )  # fmt: skip
+    return changed
 
 
 def remember(job: Job, files: Mapping[str, Came]) -> None:

@@ -267,10 +267,11 @@ class TestTheLastImports:
 class TestTheGuard:
     async def test_is_read_and_changed(self, gateway: Gateway, world: World, key: str) -> None:
         before = (await gateway.ask("GET", "/v1/roster/guard", key)).json()
-        changed = await gateway.ask("PUT", "/v1/roster/guard", key, json={**before, "school_percent": 12.5})
+        changed = await gateway.ask("PUT", "/v1/roster/guard", key, json={"school_percent": 12.5})
 
         assert (before["school_percent"], before["class_percent"], before["class_least"]) == (5, 50, 5)
         assert changed.status_code == 200
+        assert world.guard.model_fields_set == {"school_percent"}
         assert world.guard.school_percent == 12.5
 
     @pytest.mark.parametrize("wrong", [{"school_percent": -1}, {"class_percent": 0}, {"clas_percent": 5}])

@@ -1,5 +1,6 @@
 """A person is asked before many leave, or a file is absent or far shorter than before."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -322,3 +323,18 @@ class TestThresholds:
 
         assert (await roster.client.get("/guard", a_caller()))["school_percent"] == 7.5
         assert (await roster.client.get("/guard", a_caller(OTHER_DISTRICT)))["school_percent"] == 5
+
+    async def test_change_only_in_what_is_said(self, roster: RosterService) -> None:
+        await _guard(roster, school_percent=7.5)
+
+        told = await roster.client.send("/guard", {"class_least": 9}, a_caller())
+
+        assert (told["school_percent"], told["class_least"], told["class_percent"]) == (7.5, 9, 50)
+        assert await roster.client.get("/guard", a_caller()) == told
+
+    async def test_of_two_who_change_different_ones_at_once_both_are_heard(self, roster: RosterService) -> None:
+        for n in range(3):
+            await asyncio.gather(_guard(roster, school_percent=10 + n), _guard(roster, class_percent=60 + n))
+
+            known = await roster.client.get("/guard", a_caller())
+            assert (known["school_percent"], known["class_percent"]) == (10 + n, 60 + n)

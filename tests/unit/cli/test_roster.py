@@ -251,11 +251,10 @@ class TestTheGuard:
         assert all(name in out for name in GUARD)
 
     def test_is_changed_in_what_is_given(self, platform: Platform, trellis: Any) -> None:
-        platform.answers["GET /v1/roster/guard"] = [(200, GUARD)]
         platform.answers["PUT /v1/roster/guard"] = [(200, GUARD | {"school_percent": 10.0})]
 
         code, out, _ = trellis("roster", "guard", "--school-percent", "10", "--json")
 
         assert code == 0
-        assert json.loads(platform.asked[-1][2]) == GUARD | {"school_percent": 10.0}
+        assert json.loads(platform.asked[-1][2]) == {"school_percent": 10.0}
         assert json.loads(out)["school_percent"] == 10.0
