@@ -3,8 +3,7 @@
 from pydantic_settings import SettingsConfigDict
 
 from services.roster import api
-from services.roster.daily import AttendanceImport, ClosuresImport
-from services.roster.handlers import RosterImport, assessed
+from services.roster.handlers import AttendanceImport, ClosuresImport, RosterImport, assessed
 from shared.auth import Tokens
 from shared.db import Database
 from shared.events_pb.trellis.events.assessment.v1 import assessment_pb2 as assessment

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from starlette.responses import Response
 
 from services.roster import events, events_identity
-from services.roster.daily import closures as daily
+from services.roster.handlers import closures as handled
 from services.roster.store import closures, revisions, telling
 from services.roster.store.closures import Changed
 from shared import fact_json
@@ -124,7 +124,7 @@ async def _splits(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
 async def _closures(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:
     async for found in closures.not_over(tx):
         changed = [Changed(one, withdrawn=False, is_new=True) for one in found]
-        yield pb.ClosuresChanged, _serialised(list(daily.facts(cause, changed)))
+        yield pb.ClosuresChanged, _serialised(list(handled.facts(cause, changed)))
 
 
 async def _demographics(tx: Transaction, cause: UUID) -> AsyncIterator[Said]:

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from services.roster.api.facts import FORMAT, TYPES
-from services.roster.daily import ClosuresImport
+from services.roster.handlers import ClosuresImport
 from shared.auth import SCOPES, Caller
 from shared.db import Transaction
 from shared.errors import Forbidden, Invalid

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from services.roster.api import daily as api
-from services.roster.daily import AttendanceImport, ClosuresImport
+from services.roster.handlers import AttendanceImport, ClosuresImport
 from shared.auth import Caller
 from shared.client import ServiceClient
 from shared.db import Database, Transaction

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from uuid import UUID, uuid5
 
-from services.roster.daily import taking
-from services.roster.daily.taking import OPTIONS, Problems
 from services.roster.domain import closures as domain
 from services.roster.domain.sheet import Wrong
+from services.roster.handlers import taking
+from services.roster.handlers.taking import OPTIONS, Problems
 from services.roster.store import closures as store
 from services.roster.store.closures import Changed, Unfit
 from shared.db import Transaction

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
 
-from services.roster.daily import taking
-from services.roster.daily.taking import OPTIONS, Problems
 from services.roster.domain import attendance as domain
 from services.roster.domain.sheet import Wrong
+from services.roster.handlers import taking
+from services.roster.handlers.taking import OPTIONS, Problems
 from services.roster.store import attendance as store
 from services.roster.store.attendance import Changed, Unfit
 from shared.db import Transaction
