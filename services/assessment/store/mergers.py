@@ -1,4 +1,8 @@
-"""Whom the roster has said to be one person, as far as this service has heard."""
+"""Whom the roster has said to be one person, as far as this service has heard.
+
+The service `mastery` keeps the same in the same words, and that is meant: each hears the roster for itself, and
+can be changed without the other.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
