@@ -147,6 +147,16 @@ class TestWhatIsRefused:
         assert said in told
         assert await gradebook.look("SELECT * FROM line_items") == []
 
+    @pytest.mark.parametrize("name", ["a\nb", "a\x7fb", "\x85"])
+    async def test_a_name_in_the_path_that_no_file_could_carry_is_refused(
+        self, gradebook: Gradebook, name: str
+    ) -> None:
+        status, told = await gradebook.put(f"lineItems/{name}", a_line_item())
+
+        assert status == 422
+        assert "the sourcedId of the path must not contain control characters" in told
+        assert await gradebook.look("SELECT * FROM line_items") == []
+
     async def test_a_student_must_be_one(self, with_sheet: Gradebook) -> None:
         status, told = await with_sheet.put("results/lee-1", a_result(student={"sourcedId": "ms-lee"}))
 
