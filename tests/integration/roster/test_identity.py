@@ -394,7 +394,7 @@ async def test_somebody_is_found_without_looking_at_everybody(roster: RosterServ
 
     assert found is not None
     assert found.sourced_id == "s000"
-    assert read <= 4
+    assert read <= 40  # of 402: which index is taken changes with the statistics
 
 
 async def test_an_id_goes_before_the_same_word_as_a_sourced_id(roster: RosterService) -> None:
