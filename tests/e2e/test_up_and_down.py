@@ -134,6 +134,11 @@ def test_a_taken_port_is_said_and_nothing_is_left_half_started(home: Path) -> No
     assert of(home, "keeper") is None
 
 
+def _heed_ctrl_c() -> None:
+    """As in a terminal: whoever runs the tests in the background has Ctrl-C ignored by all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
     starting = subprocess.Popen(
         [*TRELLIS, "up", "--home", str(home), "--port", "0"],
@@ -142,6 +147,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(home: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=_heed_ctrl_c,
     )
     wait_until(lambda: of(home, "keeper") is not None and any(one.name() == "java" for one in everything(home)))
     processes_before = everything(home)
