@@ -8,8 +8,9 @@ import typer
 
 from deploy.cli import show
 from deploy.cli.access import key_of, url_of
-from deploy.cli.door import DoorError, opened
-from deploy.cli.options import Home, Json, Key, Url, wait_for
+from deploy.cli.door import DoorError
+from deploy.cli.options import Home, Json, Key, Url
+from deploy.cli.roster.fetching import fetched
 
 _LAST_LINE = 1 << 16
 """More bytes than the last line ever has."""
@@ -38,21 +39,8 @@ def bootstrap(
     The first line says from when on to listen, the last how many facts there are. Demographics need demographics:read.
     """
     params = {"types": types} if types is not None else {}
-    partial = out.with_name(f"{out.name}.partial")
-
-    async def work() -> None:
-        async with opened(url_of(url, home), key_of(key, home)) as door:
-            with show.progress() as bar, partial.open("wb") as into:
-                await door.fetch(
-                    "/v1/exports/roster-facts", params, into, lambda size: bar.show(f"{size / 1e6:,.1f} MB")
-                )
-
-    try:
-        wait_for(work())
-        head, told = _checked(partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    platform, bearer = url_of(url, home), key_of(key, home)
+    _, (head, told) = fetched(platform, bearer, "/v1/exports/roster-facts", params, out, _checked)
     if json:
         said = {name: head[name] for name in ("revision", "at", "listen_from")}
         show.as_json({"file": str(out), "bytes": out.stat().st_size, **said, "facts": told})

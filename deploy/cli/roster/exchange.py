@@ -15,6 +15,7 @@ from deploy.cli.options import Home, Json, Key, Url, wait_for
 from deploy.cli.outcome import as_json, exit_code, print_report
 from deploy.cli.roster import memory
 from deploy.cli.roster.config import ProviderConfig, read_config
+from deploy.cli.roster.fetching import fetched
 from deploy.cli.roster.pull import Pull, Pulled
 from deploy.cli.roster.pull import pull as pull_and_load
 from shared import spool
@@ -105,22 +106,9 @@ def export(
     Files that the key has no scope for are absent: demographics needs demographics:read, the gradebook assessment:read.
     """
     params = {"version": version, **({"since": since} if since is not None else {})}
-    partial = out.with_name(f"{out.name}.partial")
-
-    async def work() -> str:
-        async with opened(url_of(url, home), key_of(key, home)) as door:
-            with show.progress() as bar, partial.open("wb") as into:
-                headers = await door.fetch(
-                    "/v1/exports/roster", params, into, lambda size: bar.show(f"{size / 1e6:,.1f} MB")
-                )
-                return headers["x-trellis-revision"]
-
-    try:
-        revision = wait_for(work())
-        files = _checked(partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    platform, bearer = url_of(url, home), key_of(key, home)
+    headers, files = fetched(platform, bearer, "/v1/exports/roster", params, out, _checked)
+    revision = headers["x-trellis-revision"]
     size = out.stat().st_size
     if json:
         show.as_json({"file": str(out), "bytes": size, "revision": int(revision), "files": files})

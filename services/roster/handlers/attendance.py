@@ -8,7 +8,7 @@ from uuid import UUID
 from services.roster.domain import attendance as domain
 from services.roster.domain.sheet import Wrong
 from services.roster.handlers import taking
-from services.roster.handlers.taking import OPTIONS, Problems
+from services.roster.handlers.taking import OPTIONS
 from services.roster.store import attendance as store
 from services.roster.store.attendance import Changed, Unfit
 from shared.db import Transaction
@@ -33,18 +33,10 @@ class AttendanceImport:
 
     async def take(self, job: Job, tx: Transaction) -> Verdict:
         """Read it all, refuse what does not fit, keep and announce what is not known yet."""
-        problems = Problems(job, FILE)
-        await store.begin(tx)
-        if await taking.read(job, tx, problems, domain.read, store.stage) is None:
+        found = await taking.compared(job, tx, FILE, domain.read, store, _wrong)
+        if found is None:
             return Verdict.REFUSED
-        unfit = await store.resolve(tx)
-        described = await store.unfit(tx, problems.room)
-        for one in described:
-            problems.tell(_wrong(one))
-        problems.more(unfit - len(described))
         job.summary["codes"] = _codes(await store.codes(tx))
-        job.counts.added, job.counts.changed, job.counts.unchanged = await store.compare(tx)
-        found = taking.verdict(job)
         if found is Verdict.APPLIED:
             job.merging()
             await store.merge(tx)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from services.roster.domain import closures as domain
 from services.roster.domain.sheet import Wrong
 from services.roster.handlers import taking
-from services.roster.handlers.taking import OPTIONS, Problems
+from services.roster.handlers.taking import OPTIONS
 from services.roster.store import closures as store
 from services.roster.store.closures import Changed, Unfit
 from shared.db import Transaction
@@ -32,17 +32,9 @@ class ClosuresImport:
 
     async def take(self, job: Job, tx: Transaction) -> Verdict:
         """Read it all, refuse what does not fit, keep and announce what is not known yet."""
-        problems = Problems(job, FILE)
-        await store.begin(tx)
-        if await taking.read(job, tx, problems, domain.read, store.stage) is None:
+        found = await taking.compared(job, tx, FILE, domain.read, store, _wrong)
+        if found is None:
             return Verdict.REFUSED
-        unfit = await store.resolve(tx)
-        described = await store.unfit(tx, problems.room)
-        for one in described:
-            problems.tell(_wrong(one))
-        problems.more(unfit - len(described))
-        job.counts.added, job.counts.changed, job.counts.unchanged = await store.compare(tx)
-        found = taking.verdict(job)
         if found is Verdict.APPLIED:
             job.merging()
             await store.merge(tx)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from services.roster.domain.sheet import Unreadable, Wrong
 from shared.db import Transaction
@@ -15,8 +15,30 @@ MOST_DESCRIBED = 1_000
 """Problems that are told one by one; the others are counted."""
 
 _Row = TypeVar("_Row")
+_Said = TypeVar("_Said", contravariant=True)
+_Unfit = TypeVar("_Unfit", covariant=True)
+_Described = TypeVar("_Described")
 Read = Callable[[BinaryIO], Iterator[_Row | Wrong]]
 Stage = Callable[[Transaction, Sequence[_Row]], Awaitable[None]]
+
+
+class Store(Protocol[_Said, _Unfit]):
+    """Where the rows of one kind of file are staged and compared, set by set: a module of the store."""
+
+    async def begin(self, tx: Transaction, /) -> None:
+        """Make the stage."""
+
+    async def stage(self, tx: Transaction, rows: Sequence[_Said], /) -> None:
+        """Stage some rows."""
+
+    async def resolve(self, tx: Transaction, /) -> int:
+        """Find what the rows name; how many of them name what does not fit."""
+
+    async def unfit(self, tx: Transaction, most: int, /) -> Sequence[_Unfit]:
+        """The first of those, with what is wrong with each."""
+
+    async def compare(self, tx: Transaction, /) -> tuple[int, int, int]:
+        """How many rows are new, change what is known, and say it again."""
 
 
 class Problems:
@@ -69,6 +91,31 @@ async def read(job: Job, tx: Transaction, problems: Problems, read: Read[_Row], 
                 return None
     job.summary["files"] = {job.kind: count}
     return count
+
+
+async def compared(
+    job: Job,
+    tx: Transaction,
+    file: str,
+    read_rows: Read[_Row],
+    store: Store[_Row, _Described],
+    wrong: Callable[[_Described], Wrong],
+) -> Verdict | None:
+    """Read it all, tell what does not fit, and compare the rest with what is known; whether that may be applied.
+
+    None for a file that cannot be read to its end.
+    """
+    problems = Problems(job, file)
+    await store.begin(tx)
+    if await read(job, tx, problems, read_rows, store.stage) is None:
+        return None
+    unfit = await store.resolve(tx)
+    described = await store.unfit(tx, problems.room)
+    for one in described:
+        problems.tell(wrong(one))
+    problems.more(unfit - len(described))
+    job.counts.added, job.counts.changed, job.counts.unchanged = await store.compare(tx)
+    return verdict(job)
 
 
 def verdict(job: Job) -> Verdict:

@@ -2,15 +2,13 @@
 
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from deploy.cli.main import _exit_code
+from tests.unit.cli.roster.downloads import Command, Platform, answering
 
 MANIFEST = "propertyName,value\nmanifest.version,1.0\nfile.orgs,delta\nfile.users,absent\n"
 
@@ -23,65 +21,17 @@ def an_archive(orgs: str = "sourcedId\na\n") -> bytes:
     return made.getvalue()
 
 
-class Platform:
-    """Answers an export, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.asked: list[str] = []
-        self.status = 200
-        self.content = an_archive()
-        self.missing = 0
-        """How many bytes are announced and never sent."""
-
-
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    made = Platform()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            made.asked.append(self.path)
-            self.send_response(made.status)
-            self.send_header("content-length", str(len(made.content) + made.missing))
-            self.send_header("x-trellis-revision", "41")
-            self.end_headers()
-            self.wfile.write(made.content)
-            self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Command:
-    def __init__(
-        self, platform: Platform, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.out = folder / "roster.zip"
-        self._platform, self._folder, self._monkeypatch, self._capsys = platform, folder, monkeypatch, capsys
-
-    def run(self, *options: str) -> tuple[int, str, str]:
-        asked = ["trellis", "roster", "export", str(self.out), "--url", self._platform.url, "--key", "k"]
-        self._monkeypatch.setattr("sys.argv", [*asked, "--home", str(self._folder), *options])
-        code = _exit_code()
-        said = self._capsys.readouterr()
-        return code, said.out, said.err
+    with answering(an_archive(), x_trellis_revision="41") as made:
+        yield made
 
 
 @pytest.fixture
 def command(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    return Command(platform, tmp_path, monkeypatch, capsys)
+    return Command("export", tmp_path / "roster.zip", platform, monkeypatch, capsys)
 
 
 def test_the_archive_is_written_and_the_next_since_is_said(command: Command, platform: Platform) -> None:
