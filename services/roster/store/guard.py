@@ -11,7 +11,7 @@ from typing import Any
 from services.roster.domain import guarding
 from services.roster.domain.delivery import Came
 from services.roster.domain.guarding import Reason, Thresholds
-from services.roster.store.placing import STAFF
+from services.roster.store.placing import STAFF, is_anybody_known
 from shared.db import Transaction
 from shared.imports import Job, applied_summaries
 
@@ -102,7 +102,7 @@ async def _files(tx: Transaction, job: Job, files: Mapping[str, Came], allowed: 
 
 async def _find_people(tx: Transaction) -> bool:
     """Whose records end or change, or those of their school or class: only they could leave. Whether there are any."""
-    if not await tx.fetchval("SELECT EXISTS (SELECT FROM people WHERE district_id = $1)", tx.caller.district):
+    if not await is_anybody_known(tx):
         return False  # nobody is anywhere yet
     for file, stage in (("orgs", "orgs"), ("classes", "classes")):
         await tx.run(
