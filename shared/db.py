@@ -17,7 +17,6 @@ from google.protobuf.message import Message
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
@@ -53,6 +52,8 @@ _LOOKING = {
     "default_transaction_read_only": "on",
 }
 """Of those who only look: planned once, by index."""
+_KEPT = 1
+"""Connections for bulk that are kept, with the stages that were made in them; who needs more gets more."""
 _AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -60,7 +61,6 @@ _AWAY = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
 )
 
 
@@ -303,6 +303,16 @@ def driver_error(wrong: DBAPIError) -> BaseException | None:
     return None if wrong.orig is None else wrong.orig.__cause__
 
 
+def is_away(wrong: BaseException | None) -> bool:
+    """Whether this says that the database is not there, or has let the connection go.
+
+    The driver says of a closed connection what it says of a question put wrongly, InterfaceError: only the words tell.
+    """
+    if isinstance(wrong, asyncpg.InterfaceError):
+        return "connection is closed" in str(wrong)
+    return isinstance(wrong, _AWAY)
+
+
 class NotText(Invalid):
     """A text has the character NUL, by which nothing is called."""
 
@@ -314,10 +324,12 @@ def _said_truly() -> Iterator[None]:
         yield
     except asyncpg.CharacterNotInRepertoireError as wrong:
         raise NotText from wrong
-    except (*_AWAY, PoolTimeout) as away:
+    except (*_AWAY, asyncpg.InterfaceError, PoolTimeout) as away:
+        if isinstance(away, asyncpg.InterfaceError) and not is_away(away):
+            raise
         raise Unavailable("The database does not answer.") from away
     except DBAPIError as away:
-        if away.connection_invalidated or isinstance(driver_error(away), _AWAY):
+        if away.connection_invalidated or is_away(driver_error(away)):
             raise Unavailable("The database does not answer.") from away
         if isinstance(driver_error(away), asyncpg.CharacterNotInRepertoireError):
             raise NotText from away
@@ -332,7 +344,7 @@ class Database:
         self.name = name
         self.pool_size = pool_size
         self._engine = self._made(300, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False)
-        self._long = self._made(None, poolclass=NullPool)
+        self._long = self._made(None, pool_size=_KEPT, max_overflow=-1, pool_timeout=10, pool_pre_ping=True)
         self._lookers = Lookers(self._connected, most=pool_size)
 
     def _made(self, statement_seconds: float | None, **how: Any) -> AsyncEngine:

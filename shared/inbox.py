@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from shared import crash, events, telemetry
 from shared.auth import Caller
 from shared.bus.bus import Batch, Bus
-from shared.db import Database, Transaction, driver_error
+from shared.db import Database, Transaction, driver_error, is_away
 from shared.errors import Unavailable
 from shared.events import Envelope
 
@@ -28,7 +28,6 @@ _TRANSIENT = (
     Unavailable,
     OSError,
     TimeoutError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -40,9 +39,12 @@ log = structlog.get_logger("inbox")
 
 def is_transient(wrong: Exception) -> bool:
     """Whether the same may go well the next time: something was away, or two transactions were in each other's way."""
+    said: BaseException | None = wrong
     if isinstance(wrong, DBAPIError):
-        return wrong.connection_invalidated or isinstance(driver_error(wrong), _TRANSIENT)
-    return isinstance(wrong, _TRANSIENT)
+        if wrong.connection_invalidated:
+            return True
+        said = driver_error(wrong)
+    return is_away(said) or isinstance(said, _TRANSIENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 
 from shared.bus.bus import Hear
-from shared.db import Database
+from shared.db import Database, is_away
 from shared.errors import Unavailable
 from shared.events import Envelope
 from shared.outbox import COLUMNS, envelope_of
@@ -112,6 +112,8 @@ class EmbeddedBus:
                     await hear(_Stretch(wanted, listener, producer, reached))
                 position = reached
         except asyncpg.InterfaceError as away:
+            if not is_away(away):
+                raise
             raise Unavailable("The producer's database does not answer.") from away
         finally:
             source.terminate()

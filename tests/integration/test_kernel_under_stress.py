@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,7 @@ from shared.events_pb.trellis.events.assessment.v1.assessment_pb2 import Form, F
 from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as roster
 from shared.imports import Imports, Job, Report, report_of, uploads
 from shared.inbox import Consumer, Listens
+from shared.looking import NAMED
 from tests.integration.test_kernel import Delivered, NoBus, a_placement, body_of, outbox
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
@@ -302,3 +304,49 @@ async def test_a_server_that_goes_away_under_a_session_is_unavailable(database: 
     with pytest.raises(Unavailable):
         async with database.system() as tx:
             await tx.session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '57P01'; END $$"))
+
+
+class TestOneQuestionPutWrongly:
+    """What nobody can answer, however often it is asked, is no database that is away."""
+
+    async def test_surfaces_as_what_it_is(self, database: Database) -> None:
+        ways = (database.transaction(CALLER), database.reading(CALLER), database.looking(CALLER))
+
+        for way in ways:
+            with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
+                async with way as tx:
+                    await tx.fetchval("SELECT $1::integer")
+        with pytest.raises(asyncpg.InterfaceError, match="expects 4 arguments"):
+            async with database.look(CALLER) as look:
+                await look.fetchrow(f"SELECT $1::integer, $4::integer WHERE {NAMED}", 7)  # constants
+        async with database.reading(CALLER) as tx:
+            assert await tx.fetchval("SELECT 1") == 1
+
+    async def test_in_a_session_too(self, database: Database) -> None:
+        with pytest.raises(DBAPIError, match="expects 1 argument"):
+            async with database.reading(CALLER) as tx:
+                await (await tx.session.connection()).exec_driver_sql("SELECT $1::integer")
+
+    async def test_parks_its_fact_instead_of_holding_up_the_others(self, database: Database) -> None:
+        async with database.transaction(CALLER) as tx:
+            tx.announce(roster.StudentsPlaced, [a_placement(DISTRICT.bytes)])
+
+        async def handler(tx: Transaction, facts: list[roster.Placement]) -> None:
+            await tx.fetchval("SELECT $1::integer")
+
+        consumer = Consumer("listener", database, [Listens(roster.StudentsPlaced, handler)], NoBus())
+        await consumer.hear(Delivered(await outbox(database)))
+
+        assert await count(database, "parked") == 1
+
+
+async def test_a_connection_that_is_closed_under_a_transaction_is_a_database_that_is_away(database: Database) -> None:
+    for way in (database.transaction(CALLER), database.reading(CALLER), database.looking(CALLER)):
+        with pytest.raises(Unavailable):
+            await _cut_off(way)
+
+
+async def _cut_off(way: contextlib.AbstractAsyncContextManager[Transaction]) -> None:
+    async with way as tx:
+        await tx.connection.close(timeout=5)
+        await tx.fetchval("SELECT 1")
