@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.roster.domain.gradebook_files import GRADEBOOK, RESULTS
 from services.roster.domain.layout import NAMES
 from services.roster.store import exporting, revisions
 from services.roster.store.exporting import Extract, Since
@@ -24,13 +25,6 @@ REVISION = "x-trellis-revision"
 _PIECE = 1 << 18
 _LEVEL = 5
 _DEMOGRAPHICS = frozenset({"demographics"})
-_GRADEBOOK = frozenset(
-    {
-        "categories", "scoreScales", "lineItems", "lineItemLearningObjectiveIds", "lineItemScoreScales", "results",
-        "resultLearningObjectiveIds", "resultScoreScales",
-    }
-)  # fmt: skip
-_RESULTS = frozenset({"results", "resultLearningObjectiveIds", "resultScoreScales"})
 
 
 @router.get("/exports/roster")
@@ -67,9 +61,9 @@ def files_for(caller: Caller, version: Literal["1.1", "1.2"]) -> Sequence[str]:
     if "demographics:read" not in caller.scopes:
         may = may - _DEMOGRAPHICS
     if "assessment:read" not in caller.scopes:
-        may = may - _GRADEBOOK
+        may = may - GRADEBOOK
     if caller.purpose is Purpose.ACCOUNTABILITY:
-        may = may - _RESULTS
+        may = may - RESULTS
     return sorted(may)
 
 

@@ -35,8 +35,9 @@ class Column:
 
     `target` is the file a reference points into; `needed`: without it the row means nothing. `staged` is the column's
     name here, None when it is not kept. `empty_in_bulk`: only a delta says it. `may_lack`: editions of the standard
-    differ in whether there is such a column. `only_in_files`: files must say it, and REST need not, so that a system
-    which writes files of what it was told by REST has nothing to say; who is tolerant does without.
+    differ in whether there is such a column. `dispensable`: files must say it, and who is tolerant does without, for
+    REST need not say it, so that a system which writes files of what it was told by REST has nothing to say; or nothing
+    depends on it.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Column:
     staged: str | None = ""
     empty_in_bulk: bool = False
     may_lack: bool = False
-    only_in_files: bool = False
+    dispensable: bool = False
 
     @property
     def place(self) -> str | None:
@@ -104,11 +105,11 @@ def key(name: str, target: str, *, required: bool = False, needed: bool = False)
 
 
 def code(
-    name: str, codes: frozenset[str], version: Version, *, required: bool = True, only_in_files: bool = False
+    name: str, codes: frozenset[str], version: Version, *, required: bool = True, dispensable: bool = False
 ) -> Column:
     """A word of a list; 1.2 lets vendors extend it."""
     extensible = version == "1.2"
-    return Column(name, Kind.CODE, required=required, codes=codes, extensible=extensible, only_in_files=only_in_files)
+    return Column(name, Kind.CODE, required=required, codes=codes, extensible=extensible, dispensable=dispensable)
 
 
 STATUSES = frozenset({"active", "tobedeleted"})

@@ -9,6 +9,13 @@ SOURCES = frozenset({"case", "unknown"})
 IMPORTANCES = frozenset({"primary", "secondary"})
 RESOURCE_ROLES = frozenset({"administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher"})
 
+RESULTS = frozenset({"results", "resultLearningObjectiveIds", "resultScoreScales"})
+"""The files that tell how somebody did."""
+GRADEBOOK = RESULTS | frozenset(
+    {"categories", "scoreScales", "lineItems", "lineItemLearningObjectiveIds", "lineItemScoreScales"}
+)
+"""All the files of the gradebook."""
+
 
 def _title(*, required: bool = True) -> Column:
     return Column("title", required=required)
@@ -29,7 +36,7 @@ def gradebook(version: Version) -> list[File]:
             key("categorySourcedId", "categories", needed=True),
             replace(
                 key("gradingPeriodSourcedId" if old else "academicSessionSourcedId", "academicSessions", required=True),
-                only_in_files=True,
+                dispensable=True,
             ),
             Column("resultValueMin", Kind.NUMBER, required=old),
             Column("resultValueMax", Kind.NUMBER, required=old),

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import isfinite
 from typing import Literal
 
 from services.roster.domain.columns import STATUSES, Column, Kind
@@ -24,13 +23,16 @@ _TURNED = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-](0\d|1[0-5]):?\d{2})?", re.ASCII)
 _EXTENSION = re.compile(r"ext:[a-zA-Z0-9.\-_]+")
 _SCHOOL_YEAR = re.compile(r"\d{4}", re.ASCII)
-_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})", re.ASCII)
+# As many decimals as PostgreSQL itself may write of a number that it keeps.
+_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,25})?|\.\d{1,25})", re.ASCII)
 _WITH_EXPONENT = re.compile(r"[-+]?\d{1,15}(\.\d{0,17})?[eE][-+]?\d{1,3}", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[-+]?\d{1,15},\d{1,2}", re.ASCII)
 _PAIR = re.compile(r"\{([^{}:]+):([^{}]*)\}")
 _PAIRS = re.compile(r"\{[^{}]*\}|[^,{}]+|[{}]")
 _TWO_YEARS = re.compile(r"(\d{4})\s*[-/]\s*(\d{2}|\d{4})", re.ASCII)
 
+NUMBERS_END = 1e15
+"""Numbers are smaller than this, and greater than its opposite: up to here a computer tells whole ones apart."""
 GUARDED = re.compile(r"^'('*[=+@-])")
 """Text that a spreadsheet would compute, but for its apostrophe; our own exports write it so."""
 
@@ -59,7 +61,7 @@ class Meaning:
 
 _NOTHING = Meaning(None)
 _REQUIRED = Meaning(None, (Slip("required", "Fill this cell: the standard requires it.", repaired=False),))
-_DONE_WITHOUT = Meaning(None, (Slip("required", "Read without it, as REST may be; files are to fill this cell."),))
+_DONE_WITHOUT = Meaning(None, (Slip("required", "Read without it; files are to fill this cell."),))
 _IN_BULK = Slip("empty-in-bulk", "Read all the same; leave it empty in a bulk file.")
 _TRIMMED = Slip("surrounding-space", "Read without the space around it.")
 
@@ -73,7 +75,7 @@ def meaning(column: Column, text: str) -> Meaning:
     """What this cell of this column means."""
     bare = text.strip()
     if not bare:
-        return _NOTHING if not column.required else _DONE_WITHOUT if column.only_in_files else _REQUIRED
+        return _NOTHING if not column.required else _DONE_WITHOUT if column.dispensable else _REQUIRED
     match column.kind:
         case Kind.TEXT:
             found = Meaning(unguarded(bare))
@@ -137,12 +139,13 @@ def _scale(text: str) -> Meaning:
 def _number(text: str) -> Meaning:
     if _NUMBER.fullmatch(text):
         return Meaning(text)
-    if _WITH_EXPONENT.fullmatch(text) and isfinite(float(text)):
-        return Meaning(text, (Slip("number", f"Read as {float(text):g}; write it without an exponent."),))
+    if _WITH_EXPONENT.fullmatch(text) and abs(found := float(text)) < NUMBERS_END:
+        return Meaning(repr(found), (Slip("number", f"Read as {found:g}; write it without an exponent."),))
     if _COMMA_NUMBER.fullmatch(text):
         read = text.replace(",", ".")
         return Meaning(read, (Slip("number", f"Read as {read}."),))
-    return Meaning(None, (Slip("number", "Write a number, with a point before its decimals.", repaired=False),))
+    remedy = f"Write a number below {NUMBERS_END:,.0f}, with a point before its decimals."
+    return Meaning(None, (Slip("number", remedy, repaired=False),))
 
 
 def _codes(column: Column, text: str) -> Meaning:

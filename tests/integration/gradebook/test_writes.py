@@ -126,6 +126,8 @@ class TestWhatIsRefused:
             ({"metadata": {"a": ["\0"]}}, "lineItem.metadata must not contain the character NUL"),
             ({"resultValueMax": "a lot"}, "lineItem.resultValueMax must be a number"),
             ({"resultValueMax": "1e999"}, "lineItem.resultValueMax is too large a number"),
+            ({"resultValueMin": -1e308}, "lineItem.resultValueMin is too large a number"),
+            ({"category": {"sourcedId": "homework "}}, "lineItem.category.sourcedId must not have space around it"),
             ({"status": "gone"}, "lineItem.status must be one of active, tobedeleted"),
             ({"sourcedId": "sheet-2"}, "lineItem.sourcedId must be the path's, sheet-1, or left out"),
             ({"category": {"href": "https://x"}}, 'lineItem.category must be {"sourcedId": "…"}'),
@@ -156,6 +158,22 @@ class TestWhatIsRefused:
         assert status == 422
         assert "the sourcedId of the path must not contain control characters" in told
         assert await gradebook.look("SELECT * FROM line_items") == []
+
+    @pytest.mark.parametrize("name", [" a", "a ", "\u00a0a"])
+    async def test_a_name_with_space_around_it_is_refused_for_files_are_read_without(
+        self, gradebook: Gradebook, name: str
+    ) -> None:
+        status, told = await gradebook.put(f"categories/{name}", {"title": "Exams"})
+
+        assert (status, told) == (422, "the sourcedId of the path must not have space around it.")
+        assert await gradebook.look("SELECT * FROM categories WHERE title = 'Exams'") == []
+
+    async def test_a_number_that_no_file_could_carry_is_refused(self, gradebook: Gradebook) -> None:
+        status, told = await gradebook.put("categories/exams", {"title": "Exams", "weight": 1e308})
+        none, _ = await gradebook.send("PUT", "categories/exams", b'{"category": {"title": "Exams", "weight": NaN}}')
+
+        assert (status, none) == (422, 400)
+        assert told == "category.weight is too large a number; they are below 1,000,000,000,000,000."
 
     async def test_a_student_must_be_one(self, with_sheet: Gradebook) -> None:
         status, told = await with_sheet.put("results/lee-1", a_result(student={"sourcedId": "ms-lee"}))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.roster.archives import BEGAN, ENDS, Roster, a_roster
+from tests.integration.roster.archives import BEGAN, ENDS, Roster, a_roster, an_old_roster
 from tests.integration.roster.conftest import RosterService
 
 Change = Callable[[Roster], Any]
@@ -97,6 +97,16 @@ async def test_a_tolerant_import_repairs_it_and_tells_where(roster: RosterServic
     assert (file, line, column, rule) in {(one.file, one.line, one.column, one.rule) for one in report.repairs}
     again = await roster.load(files.zip())
     assert (again.counts["added"], again.counts["changed"]) == (0, 0)
+
+
+async def test_an_old_class_without_a_type_is_taken_in_without_it(roster: RosterService) -> None:
+    old = an_old_roster().put("classes", ",scheduled,", ",,")
+
+    report = await roster.load(old.zip())
+
+    assert (report.state, report.problem_count) == ("applied", 0)
+    assert {(one.file, one.column, one.rule) for one in report.repairs} == {("classes.csv", "classType", "required")}
+    assert await roster.look("SELECT DISTINCT class_type FROM classes") == [{"class_type": None}]
 
 
 @pytest.mark.parametrize("wrong", list(REPAIRED))

@@ -83,7 +83,9 @@ def test_a_number_is_one_in_quotes_too(said: Any, meant: float | None) -> None:
     assert values.number(said) == meant
 
 
-@pytest.mark.parametrize("said", ["7%", "7,5", "1_000", "٧", "NaN", "inf", True, [], "0x10", 10**400])
+@pytest.mark.parametrize(
+    "said", ["7%", "7,5", "1_000", "٧", "NaN", "inf", True, [], "0x10", 10**400, 1e308, "1e308", 10**15, -1e15]
+)
 def test_what_only_looks_like_a_number_is_none(said: Any) -> None:
     with pytest.raises(Wrong):
         values.number(said)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.roster.domain.layout import CLASS_TYPES, STATUSES, Column, Kind
-from services.roster.domain.values import date_order, meaning, turn
+from services.roster.domain.values import Meaning, date_order, meaning, turn
 
 STATUS = Column("kind", Kind.CODE, codes=STATUSES)
 CODE = Column("classType", Kind.CODE, codes=CLASS_TYPES)
@@ -72,11 +72,22 @@ def test_what_could_mean_anything_is_refused(column: Column, text: str) -> None:
 
 def test_a_required_cell_must_be_filled() -> None:
     assert meaning(Column("title", required=True), "  ").refused
-    assert not meaning(Column("username", required=True, only_in_files=True), "  ").refused
+    assert not meaning(Column("username", required=True, dispensable=True), "  ").refused
 
 
-@pytest.mark.parametrize("text", ["1e999", "1e", "e5", "--1", "1_0", "0x1"])
-def test_what_is_no_number_or_none_that_is_finite_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["0.30000000000000004", "-999999999999999.9", "0.00012345678901234567", ".5", "+7"])
+def test_a_number_as_postgresql_writes_it_is_read_as_it_is(text: str) -> None:
+    assert meaning(Column("score", Kind.NUMBER), text) == Meaning(text)
+
+
+def test_a_number_too_small_to_be_kept_is_none_at_all() -> None:
+    assert meaning(Column("score", Kind.NUMBER), "1e-400").value == "0.0"
+
+
+@pytest.mark.parametrize(
+    "text", ["1e999", "1e308", "1e15", "-1e15", "1000000000000000", "1e", "e5", "--1", "1_0", "0x1"]
+)
+def test_what_is_no_number_or_one_that_no_gradebook_has_is_refused(text: str) -> None:
     assert meaning(Column("score", Kind.NUMBER), text).refused
 
 

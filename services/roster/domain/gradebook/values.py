@@ -7,10 +7,11 @@ the other way round. NULL and an empty number or date are as if nothing had been
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from math import isfinite
 from typing import Any
 
 import orjson
+
+from services.roster.domain.values import NUMBERS_END
 
 LONGEST_ID = 255  # characters; the standard's own limit for a GUID
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -38,13 +39,15 @@ def text(value: Any) -> str:
 
 
 def identifier(value: Any) -> str:
-    """A sourcedId; with control characters no file could carry it."""
+    """A sourcedId; with control characters no file could carry it, and without the space around it files are read."""
     if not text(value):
         raise Wrong("must not be empty")
     if len(value) > LONGEST_ID:
         raise Wrong(f"must not be longer than {LONGEST_ID} characters")
     if _CONTROL.search(value):
         raise Wrong("must not contain control characters")
+    if value != value.strip():
+        raise Wrong("must not have space around it")
     return str(value)
 
 
@@ -62,8 +65,8 @@ def number(value: Any) -> float | None:
         found = float(value)
     except OverflowError:
         found = float("inf")
-    if not isfinite(found):
-        raise Wrong("is too large a number")
+    if not abs(found) < NUMBERS_END:
+        raise Wrong(f"is too large a number; they are below {NUMBERS_END:,.0f}")
     return found
 
 
