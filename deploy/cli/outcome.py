@@ -72,6 +72,7 @@ def print_report(name: str, report: Report) -> None:
         show.message(f"Facts were parked ({parked}): what follows from them is missing until they are driven again.")
     if failed := _summary(report).get("undo_failed"):
         show.message(f"It was to be undone, by {failed['by']}, which failed at {failed['at']}: it is as it was before.")
+        show.message(f"Why: {failed['reason']}")
     for sentence in _next(report):
         show.message(sentence)
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from shared.auth import Caller
+from shared.auth import Caller, Purpose
 from shared.db import Database, Transaction
 from shared.errors import Invalid
 from shared.http import CallerOf, Read, Write
 from shared.imports import deciding, reports, uploads
 from shared.imports.findings import Sort
-from shared.imports.importers import Importer, InOrder, Undoes, WholeImporter, options_of
+from shared.imports.importers import Importer, InOrder, TellsResults, Undoes, WholeImporter, options_of
 from shared.imports.reports import Brief, FindingsPage, NoSuchImport, Report, report_of
 from shared.imports.worker import Worker
 
@@ -30,6 +30,7 @@ class Imports:
     def __init__(self, database: Database, importers: Sequence[Importer | WholeImporter]) -> None:
         self._database = database
         self._importers = {importer.kind: importer for importer in importers}
+        self._results = {each.kind: each.results for each in importers if isinstance(each, TellsResults)}
         self._worker = Worker(database, self._importers)
         self.work = self._worker.work
         self.advance = self._worker.advance
@@ -89,7 +90,7 @@ class Imports:
         async def report(import_id: UUID, tx: Read) -> Report:
             """How far it is and what was found; an import of another district is not there."""
             tx.caller.need("imports:write")
-            return await report_of(tx, import_id)
+            return await report_of(tx, import_id, self._results)
 
         @router.get("/imports/{import_id}/findings")
         async def findings(
@@ -101,7 +102,9 @@ class Imports:
         ) -> FindingsPage:
             """A page of what was found."""
             _may(tx.caller)
-            return await reports.findings_page(tx, import_id, sort=sort, first=first, after=after)
+            return await reports.findings_page(
+                tx, import_id, sort=sort, first=first, after=after, results=self._results
+            )  # fmt: skip
 
         @router.get("/imports/{import_id}/findings.csv")
         async def table(import_id: UUID, caller: CallerOf) -> StreamingResponse:
@@ -115,7 +118,7 @@ class Imports:
 
     async def _table(self, caller: Caller, import_id: UUID) -> AsyncIterator[bytes]:
         async with self._database.reading(caller) as tx:
-            async for piece in reports.findings_table(tx, import_id):
+            async for piece in reports.findings_table(tx, import_id, self._results):
                 yield piece
 
     def _decision(
@@ -124,10 +127,18 @@ class Imports:
         async def decided(import_id: UUID, tx: Write) -> Report:
             """The import as it is after a person's decision."""
             _may(tx.caller)
+            await self._check_purpose(tx, import_id)
             await decide(tx, import_id)
-            return await report_of(tx, import_id)
+            return await report_of(tx, import_id, self._results)
 
         router.add_api_route(f"/imports/{{import_id}}:{name}", decided, methods=["POST"], name=name)
+
+    async def _check_purpose(self, tx: Transaction, import_id: UUID) -> None:
+        """For accountability nothing is decided about results: only about what was sent for it, which has none."""
+        if tx.caller.purpose is Purpose.ACCOUNTABILITY:
+            row = await tx.fetchrow("SELECT kind, purpose FROM imports WHERE id = $1", import_id)
+            if row is not None and row["kind"] in self._results and row["purpose"] != Purpose.ACCOUNTABILITY:
+                tx.caller.refuse_accountability()
 
     async def _approve(self, tx: Transaction, import_id: UUID) -> None:
         await self._check_order(tx, import_id)

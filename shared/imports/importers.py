@@ -59,6 +59,14 @@ class Undoes(Protocol):
 
 
 @runtime_checkable
+class TellsResults(Protocol):
+    """An importer of files of which some tell results: what was found in these is not shown for accountability."""
+
+    results: frozenset[str]
+    """Their names, in small letters, with which the files of their findings end."""
+
+
+@runtime_checkable
 class InOrder(Protocol):
     """An importer of files that may speak of everything: behind a newer one that was applied, none is taken up again.
 

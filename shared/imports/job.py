@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from shared import spool
-from shared.auth import Caller
+from shared.auth import Caller, Purpose
 from shared.db import Database, Transaction
 from shared.imports.findings import Finding, Notes, Sort, as_kept
 
@@ -33,7 +33,7 @@ class Job:
 
     `options`: what the sender asked for besides keep_good. `approved`: a person has seen why it was held, and wants it;
     `seen` are those reasons. What would hold it besides was not seen, and holds it again.
-    `summary`: kept with the report as JSON.
+    `summary`: kept with the report as JSON. `purpose`: what the key that sent it is for, where that is known.
     """
 
     id: UUID
@@ -42,6 +42,7 @@ class Job:
     keep_good: bool
     database: Database
     size: int = 0
+    purpose: Purpose | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     approved: bool = False
     seen: frozenset[Finding] = frozenset()

@@ -2,18 +2,23 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel
 
+from shared.auth import Purpose
 from shared.db import Transaction
 from shared.errors import NotFound
 from shared.imports.findings import Finding, Sort
 
+Results = Mapping[str, frozenset[str]]
+"""By kind of import, the files of it that tell results."""
+NO_RESULTS: Results = MappingProxyType({})
 SHOWN = 1_000
 """Findings of each sort in a report; all that are kept are in its pages and its table."""
 _ROWS_AT_ONCE = 2_000
@@ -23,6 +28,7 @@ _VERDICTS = {
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SORTED = "CASE WHEN held THEN 'hold' WHEN repaired THEN 'repair' ELSE 'problem' END"
+_WITHHELD = "This file tells results, which are not given for the purpose accountability."
 _COLUMNS = ("file", "line", "column", "value", "rule", "remedy")
 
 
@@ -80,9 +86,10 @@ class FindingsPage(BaseModel):
     has_next: bool
 
 
-async def report_of(tx: Transaction, import_id: UUID) -> Report:
-    """An import as its district sees it."""
+async def report_of(tx: Transaction, import_id: UUID, results: Results = NO_RESULTS) -> Report:
+    """An import as its district sees it; for accountability without what stands in files of `results`."""
     row = await _row(tx, import_id)
+    withheld = _withheld(tx, row, results)
     found = await tx.fetch(
         f"""
         SELECT * FROM (
@@ -94,7 +101,7 @@ async def report_of(tx: Transaction, import_id: UUID) -> Report:
     )  # fmt: skip
     by_sort: dict[str, list[Finding]] = {sort: [] for sort in Sort}
     for one in found:
-        by_sort[one["sort"]].append(_finding(one))
+        by_sort[one["sort"]].append(_finding(one, withheld))
     return Report(
         **_brief(row).model_dump(),
         problems=by_sort[Sort.PROBLEM], repairs=by_sort[Sort.REPAIR], holds=by_sort[Sort.HOLD],
@@ -131,10 +138,16 @@ async def applied_summaries(tx: Transaction, kind: str, *, most: int) -> list[di
 
 
 async def findings_page(
-    tx: Transaction, import_id: UUID, *, sort: Sort | None, first: int, after: int | None
+    tx: Transaction,
+    import_id: UUID,
+    *,
+    sort: Sort | None,
+    first: int,
+    after: int | None,
+    results: Results = NO_RESULTS,
 ) -> FindingsPage:
     """So many findings, of one sort or of all, behind the place `after`."""
-    await _row(tx, import_id)
+    withheld = _withheld(tx, await _row(tx, import_id), results)
     rows = await tx.fetch(
         f"""
         SELECT *, {_SORTED} AS sort FROM import_findings
@@ -142,17 +155,19 @@ async def findings_page(
         """,  # noqa: S608  # a constant
         import_id, -1 if after is None else after, sort, first + 1,
     )  # fmt: skip
-    items = [Found(number=row["number"], sort=row["sort"], finding=_finding(row)) for row in rows[:first]]
+    items = [Found(number=row["number"], sort=row["sort"], finding=_finding(row, withheld)) for row in rows[:first]]
     return FindingsPage(items=items, has_next=len(rows) > first)
 
 
-async def findings_table(tx: Transaction, import_id: UUID) -> AsyncIterator[bytes]:
+async def findings_table(
+    tx: Transaction, import_id: UUID, results: Results = NO_RESULTS
+) -> AsyncIterator[bytes]:  # fmt: skip
     """All kept findings as CSV. A cell that a spreadsheet would compute begins with an apostrophe."""
     await _row(tx, import_id)
     yield ",".join(("sort", *_COLUMNS)).encode() + b"\r\n"
     after: int | None = None
     while True:
-        page = await findings_page(tx, import_id, sort=None, first=_ROWS_AT_ONCE, after=after)
+        page = await findings_page(tx, import_id, sort=None, first=_ROWS_AT_ONCE, after=after, results=results)
         out = io.StringIO()
         writer = csv.writer(out)
         for one in page.items:
@@ -188,5 +203,13 @@ def _brief(row: asyncpg.Record) -> Brief:
     )  # fmt: skip
 
 
-def _finding(row: asyncpg.Record) -> Finding:
-    return Finding(**{name: row[name] for name in _COLUMNS})
+def _withheld(tx: Transaction, row: asyncpg.Record, results: Results) -> tuple[str, ...]:
+    """The files of this import whose cells this caller is not shown."""
+    return tuple(results.get(row["kind"], ())) if tx.caller.purpose is Purpose.ACCOUNTABILITY else ()
+
+
+def _finding(row: asyncpg.Record, withheld: tuple[str, ...]) -> Finding:
+    found = Finding(**{name: row[name] for name in _COLUMNS})
+    if found.file.lower().endswith(withheld):  # remedies say how a value was read
+        return found.model_copy(update={"value": None, "remedy": _WITHHELD})
+    return found

@@ -78,11 +78,12 @@ async def _begin(tx: Transaction, import_id: UUID, how: How) -> bool:
     """Write the import down; False when this Idempotency-Key has one already."""
     made = await tx.fetchval(
         """
-        INSERT INTO imports (id, district_id, kind, subject, state, keep_good, idempotency_key, traceparent, options)
-        VALUES ($1, $2, $3, $4, 'receiving', $5, $6, $7, $8::jsonb) ON CONFLICT DO NOTHING RETURNING id
+        INSERT INTO imports
+            (id, district_id, kind, subject, purpose, state, keep_good, idempotency_key, traceparent, options)
+        VALUES ($1, $2, $3, $4, $5, 'receiving', $6, $7, $8, $9::jsonb) ON CONFLICT DO NOTHING RETURNING id
         """,
-        import_id, tx.caller.district, how.kind, tx.caller.subject, how.keep_good, how.idempotency_key,
-        telemetry.traceparent(), json.dumps(how.options),
+        import_id, tx.caller.district, how.kind, tx.caller.subject, tx.caller.purpose, how.keep_good,
+        how.idempotency_key, telemetry.traceparent(), json.dumps(how.options),
     )  # fmt: skip
     if made is None:
         return False

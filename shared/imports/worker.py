@@ -12,10 +12,10 @@ import asyncpg
 import structlog
 
 from shared import crash, jobs, telemetry
-from shared.auth import Caller
+from shared.auth import Caller, Purpose
 from shared.compute import ProcessDied
 from shared.db import Database, Transaction
-from shared.errors import Unavailable
+from shared.errors import TrellisError, Unavailable
 from shared.imports import deciding, uploads
 from shared.imports.findings import Finding
 from shared.imports.importers import Importer, Undoes, Verdict, WholeImporter
@@ -33,6 +33,7 @@ _FENCE = 0x696D66
 """Names the advisory lock of an import that is taken whole; "imf"."""
 _MOST_DEATHS = 3  # of the computing process over one file: whatever kills it stands in the file
 _MOST_ATTEMPTS = 20  # that ended with our own process, over one file that is taken whole
+_OURS = "A mistake of ours; the service's log says which, by the import's id."
 _CHANGES_STATISTICS = 1 << 20  # bytes; what a smaller upload adds, PostgreSQL notices in time by itself
 
 log = structlog.get_logger("imports")
@@ -113,11 +114,11 @@ class Worker:
             log.exception("import failed", service=self._database.name, id=str(import_id))
             caller = Caller.system(district, f"import:{import_id}")
             async with self._database.transaction(caller) as tx:
-                await self._fail(tx, import_id)
+                await self._fail(tx, import_id, wrong)
             await asyncio.sleep(1)
         self._deaths.pop(import_id, None)
 
-    async def _fail(self, tx: Transaction, import_id: UUID) -> None:
+    async def _fail(self, tx: Transaction, import_id: UUID, wrong: Exception) -> None:
         row = await tx.fetchrow(
             "SELECT state, kind, undone_by, summary FROM imports WHERE id = $1 FOR UPDATE", import_id
         )
@@ -129,7 +130,8 @@ class Worker:
             )
             return
         if row["state"] == "undoing":
-            failed = {"at": datetime.now(UTC).isoformat(), "by": row["undone_by"]}
+            reason = wrong.message if isinstance(wrong, TrellisError) else _OURS
+            failed = {"at": datetime.now(UTC).isoformat(), "by": row["undone_by"], "reason": reason}
             await tx.run(
                 """
                 UPDATE imports SET state = 'applied', undone_by = NULL, summary = $2::json, updated_at = now()
@@ -174,7 +176,8 @@ class Worker:
     def _job(self, row: asyncpg.Record, caller: Caller, seen: Sequence[Finding]) -> Job:
         return Job(
             id=row["id"], kind=row["kind"], caller=caller, keep_good=row["keep_good"], database=self._database,
-            size=row["bytes"], options=row["options"], approved=row["approved_at"] is not None,
+            size=row["bytes"], purpose=row["purpose"] and Purpose(row["purpose"]), options=row["options"],
+            approved=row["approved_at"] is not None,
             seen=frozenset(seen),
             counts=Counts(row["added"], row["changed"], row["unchanged"], row["refused"]),
             summary=row["summary"], problems=row["problems"], repairs=row["repairs"], holds=row["holds"],

@@ -416,6 +416,7 @@ class TestTakenBack:
 
         assert (failed.undone_by, failed.undone_at) == (None, None)
         assert failed.summary["undo_failed"]["by"] == "key:someone"
+        assert failed.summary["undo_failed"]["reason"].startswith("A mistake of ours")
         assert datetime.fromisoformat(failed.summary["undo_failed"]["at"]).tzinfo is not None
         assert "undo_failed" not in (await world.report(other.id)).summary
         done = await world.report(first.id)

@@ -132,6 +132,13 @@ class ImportFinding:
         return cls(kind=FindingKind(kind), **found.model_dump())
 
 
+@strawberry.type(description="An attempt to take an import back that failed: it is applied as before.")
+class FailedUndo:
+    at: datetime = strawberry.field(description="When it failed.")
+    by: str = strawberry.field(description="The key of whoever asked for it.")
+    reason: str = strawberry.field(description="Why it failed.")
+
+
 @strawberry.type(description="A file, or an archive of files, that was sent in.")
 class Import:
     id: strawberry.ID = strawberry.field(description="Its id, as at /v1/imports.")
@@ -157,6 +164,14 @@ class Import:
         found = await info.context.loaders.import_.load(self.id)
         diff = found.summary.get("diff")
         return ImportDiff.of(diff) if diff else None
+
+    @strawberry.field(description="The last attempt to take it back, if that failed; null when one succeeded since.")
+    async def failed_undo(self, info: Info) -> FailedUndo | None:
+        found = await info.context.loaders.import_.load(self.id)
+        failed = found.summary.get("undo_failed")
+        if not failed:
+            return None
+        return FailedUndo(at=datetime.fromisoformat(failed["at"]), by=failed["by"], reason=failed["reason"])
 
     @strawberry.field(description="Why a person is asked; the first thousand reasons.")
     async def holds(self, info: Info) -> list[ImportFinding]:

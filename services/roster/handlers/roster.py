@@ -12,11 +12,13 @@ from services.roster.domain.archive import Archive, open_archive
 from services.roster.domain.contents import Content
 from services.roster.domain.delivery import Delivery
 from services.roster.domain.findings import Finding, Findings, Unreadable
+from services.roster.domain.gradebook_files import GRADEBOOK, RESULTS
 from services.roster.handlers import applying, comparison, unchanged, undoing
 from services.roster.handlers.comparison import Compared, Comparison
 from services.roster.handlers.staging import Stager, tell
 from services.roster.store import RECORDS, comparing, guard, merging, revisions, staging, summarising
 from services.roster.store.comparing import Changes
+from shared.auth import Purpose
 from shared.db import Transaction
 from shared.imports import Job, Verdict
 from shared.imports.importers import DRY_RUN, SWITCH
@@ -27,6 +29,7 @@ class RosterImport:
 
     kind = "roster"
     in_order = True
+    results = frozenset(f"{name.lower()}.csv" for name in RESULTS)
     options: Mapping[str, Sequence[str]] = MappingProxyType({
         "strict": SWITCH,
         DRY_RUN: SWITCH,
@@ -43,6 +46,7 @@ class RosterImport:
             async with job.spool() as path:
                 with open_archive(path, findings) as archive:
                     delivery = await asyncio.to_thread(archive.delivery)
+                    _check_purpose(job, delivery)
                     compared = await _compared(job, tx, archive, delivery, before, findings)
                     contents = archive.contents()
         except Unreadable as broken:
@@ -69,6 +73,16 @@ class RosterImport:
     async def undo(self, job: Job, tx: Transaction) -> Mapping[str, Any]:
         """Bring back what an import ended."""
         return await undoing.undo(tx, job.id)
+
+
+def _check_purpose(job: Job, delivery: Delivery) -> None:
+    """Nothing is written to a gradebook for accountability. Raises: Unreadable."""
+    if job.purpose is not Purpose.ACCOUNTABILITY:
+        return
+    for file in delivery.files:
+        if file.name in GRADEBOOK:
+            remedy = "Leave out the files of the gradebook: nothing is written to it for the purpose accountability."
+            raise Unreadable(Finding(file.csv, None, None, None, "accountability", remedy))
 
 
 def _verdict(job: Job) -> Verdict | None:

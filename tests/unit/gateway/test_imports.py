@@ -88,6 +88,17 @@ class TestAnImport:
 
         assert (await asking.data(ONE, {"id": IMPORT}))["import"]["diff"] is None
 
+    async def test_says_that_taking_it_back_failed(self, asking: Graph, world: World) -> None:
+        ask = "query ($id: ID!) { import(id: $id) { undoneBy failedUndo { at by reason } } }"
+        never = (await asking.data(ask, {"id": IMPORT}))["import"]
+
+        failed = {"at": "2026-09-08T10:00:00+00:00", "by": "key:someone", "reason": "A mistake of ours."}
+        world.summary = {"undo_failed": failed}
+        found = (await asking.data(ask, {"id": IMPORT}))["import"]
+
+        assert never == {"undoneBy": None, "failedUndo": None}
+        assert found == {"undoneBy": None, "failedUndo": failed}
+
     async def test_has_its_findings_page_by_page_and_by_kind(self, asking: Graph, world: World) -> None:
         world.findings = 7
         page = "query ($id: ID!, $after: String, $kind: FindingKind) { import(id: $id) { "
