@@ -57,7 +57,7 @@ down: setup ## Stop what make up started
 	@exec $(BIN)/trellis down --home "$(HOME_DIR)"
 
 test: setup-dev ## Run every test that needs no Kafka and no long time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not kafka and not long"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not long"
 
 test-kafka: setup-dev ## Run the tests on a real Kafka broker (Java 17 and Maven)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "kafka and not long"

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from deploy import provision
 from deploy.postgres import PostgresSettings, Server, running
@@ -38,8 +40,22 @@ multiprocessing.set_forkserver_preload(
 )  # every `Compute` of a test begins as a copy of a process that has imported these, not by importing them
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
+ON_ONE_PLATFORM = {f"tests/e2e/test_{name}.py" for name in ("exchange", "main_job", "partnerships")}
+"""Tests that ask for the same running platform are done by the same worker."""
 PASSWORD = "of-the-tests"
 _numbers = itertools.count(1)
+
+
+class ByPlatform(LoadFileScheduling):
+    """Each file to one worker; those on one platform as if they were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "on one platform" if file in ON_ONE_PLATFORM else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform:
+    return ByPlatform(config, log)
 
 
 @pytest.fixture(autouse=True)

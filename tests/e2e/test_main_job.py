@@ -29,7 +29,6 @@ from tests.e2e.harness import (
     load_all,
     load_file,
     roster_table,
-    start,
     students_of,
 )
 from tests.e2e.partnerships import everything_declared, load_everything
@@ -38,9 +37,6 @@ from tests.e2e.recompute import instant, recompute
 STUDENTS = int(os.environ.get("TRELLIS_E2E_STUDENTS", "300"))
 MANY_STUDENTS = int(os.environ.get("TRELLIS_E2E_MANY_STUDENTS", "20000"))
 SIZES = [STUDENTS, pytest.param(MANY_STUDENTS, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
-
-STOPPED_SECONDS = 10.0
-"""Twice what is promised for a machine that does nothing else."""
 
 ONE_STUDENT = """
 query Student($id: ID!, $after: String) {
@@ -441,46 +437,3 @@ class TestBadInput:
 
         codes = [{one["extensions"]["code"] for one in answer["errors"]} for answer in answers]
         assert codes == [{"LIMIT"}, {"LIMIT"}, {"LIMIT"}]
-
-
-class TestSideBySide:
-    async def test_two_platforms_do_not_see_each_other(self, homes: Path, demo: DemoFiles) -> None:
-        platforms = [start("embedded", homes / name) for name in ("left", "right")]
-        try:
-            left, right = platforms
-            assert (left.url, left.key) != (right.url, right.key)
-            async with opened(left.url, left.key) as door:
-                await load_all(door, demo)
-                assert len(await ask_everything(door, demo.roster)) == 120
-            async with opened(right.url, right.key) as door:
-                assert (await _answer(door, '{ class(id: "sourcedId:CLS-0001-03-1-M") { title } }')).get("data") == {
-                    "class": None
-                }
-            async with opened(right.url, left.key) as door:
-                with pytest.raises(DoorError) as refused:
-                    await door.graphql("{ __typename }")
-            assert refused.value.status == 401
-        finally:
-            took = [one.stop() for one in platforms]
-
-        assert max(took) < STOPPED_SECONDS
-
-    async def test_a_second_start_keeps_the_data_and_the_key(self, homes: Path, demo: DemoFiles) -> None:
-        first = start("embedded", homes / "again")
-        try:
-            async with opened(first.url, first.key) as door:
-                await load_all(door, demo)
-                before = await ask_everything(door, demo.roster)
-        finally:
-            first.stop()
-
-        second = start("embedded", homes / "again")
-        try:
-            async with opened(second.url, second.key) as door:
-                after = await ask_everything(door, demo.roster)
-        finally:
-            took = second.stop()
-
-        assert took < STOPPED_SECONDS
-        assert second.key == first.key
-        assert after == before

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from shared import jobs
 from shared.db import Database
+from tests.integration.work import at_work
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 NEVER = 600.0
@@ -43,13 +44,9 @@ async def database(fresh_database: FreshDatabase) -> Database:
 
 @asynccontextmanager
 async def working(database: Database, look: Callable[[], Awaitable[bool]], **how: Any) -> AsyncIterator[None]:
-    job = asyncio.create_task(jobs.work(database, "bell", look, **how))
-    try:
+    async with at_work(jobs.work(database, "bell", look, **how)) as job:
         yield
         assert not job.done()
-    finally:
-        job.cancel()
-        await asyncio.wait([job])
 
 
 async def test_a_job_is_woken_by_its_channel(database: Database) -> None:

@@ -22,6 +22,7 @@ from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as roster
 from shared.imports import Imports, Job, SameKeyOtherFile, report_of
 from shared.inbox import Consumer, Listens
 from shared.outbox import Relay, envelope_of
+from tests.integration.work import at_work
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
@@ -361,19 +362,15 @@ async def test_another_districts_import_is_not_there(database: Database) -> None
 async def test_the_job_takes_what_is_staged_without_being_asked(database: Database) -> None:
     imports = Imports(database, [Lines()])
     caller = Caller.system(DISTRICT, "test")
-    working = asyncio.create_task(imports.work())
-    import_id = await imports.stage(caller, "lines", body_of("one\ntwo"), False, None)
 
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                async with database.reading(caller) as tx:
-                    report = await report_of(tx, import_id)
-                if report.state == "applied":
-                    break
-                await asyncio.sleep(0.05)
-    finally:
-        working.cancel()
+    async with at_work(imports.work()), asyncio.timeout(20):
+        import_id = await imports.stage(caller, "lines", body_of("one\ntwo"), False, None)
+        while True:
+            async with database.reading(caller) as tx:
+                report = await report_of(tx, import_id)
+            if report.state == "applied":
+                break
+            await asyncio.sleep(0.05)
 
     assert report.counts["added"] == 2
 

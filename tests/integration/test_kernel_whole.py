@@ -19,6 +19,7 @@ from shared.events_pb.trellis.events.roster.v1 import roster_pb2 as roster
 from shared.http import build_app
 from shared.imports import DRY_RUN, SWITCH, Imports, Job, Report, SameKeyOtherFile, Verdict, deciding, report_of
 from tests.integration.test_kernel import Lines, a_placement, body_of, outbox
+from tests.integration.work import at_work
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
 DISTRICT = UUID("11111111-1111-4111-8111-111111111111")
@@ -166,12 +167,9 @@ class TestOneTransaction:
     async def test_fails_by_a_mistake_of_ours_and_holds_up_nobody(self, world: World) -> None:
         world.letters.mistakes = 1
         wrong, right = await world.stage("one\n"), await world.stage("two\n")
-        working = asyncio.create_task(world.imports.work())
 
-        try:
+        async with at_work(world.imports.work()):
             await world.until(right, "applied")
-        finally:
-            working.cancel()
 
         assert (await world.report(wrong)).verdict == "failed"
         assert await world.rows("stage.uploads") == 0
@@ -216,31 +214,25 @@ class TestTwoDistricts:
     async def test_are_imported_at_once_and_a_slow_one_does_not_hold_up_a_fast_one(self, world: World) -> None:
         slow = await world.stage("slow\n")
         fast = await world.stage("one\n", district=OTHER)
-        working = asyncio.create_task(world.imports.work())
 
-        try:
+        async with at_work(world.imports.work()):
             await world.until(fast, "applied", OTHER)
             meanwhile = (await world.report(slow)).state
             world.letters.let_go.set()
             await world.until(slow, "applied")
-        finally:
-            working.cancel()
 
         assert meanwhile in ("validating", "merging")
 
     async def test_never_means_two_imports_of_one(self, world: World) -> None:
         slow, behind = await world.stage("slow\n"), await world.stage("one\n")
         fast = await world.stage("one\n", district=OTHER)
-        working = asyncio.create_task(world.imports.work())
 
-        try:
+        async with at_work(world.imports.work()):
             await world.until(fast, "applied", OTHER)
             await asyncio.sleep(0.3)
             waiting = (await world.report(behind)).state
             world.letters.let_go.set()
             await world.until(behind, "applied")
-        finally:
-            working.cancel()
 
         assert waiting == "staged"
         assert (await world.report(slow)).state == "applied"

@@ -30,6 +30,7 @@ from tests.integration.mastery.conftest import (
     an_administration,
     an_attempt,
 )
+from tests.integration.work import at_work
 
 FORM = a_form("A", [["add"], ["sub"]])
 NOT_REACHED = 253
@@ -291,17 +292,13 @@ class TestWhenTheyAreTaken:
 
     async def test_at_once_when_asked_for_while_the_job_runs(self, district: District) -> None:
         await district.learns({"south": 30})
-        working = asyncio.create_task(district.job.work())
 
-        try:
+        async with at_work(district.job.work()):
             asked = await district.mastery.client.post("/snapshots", {}, an_administrator())
             for _ in range(400):
                 if (await district.mastery.client.get("/snapshots/latest", a_caller()))["taken_at"]:
                     break
                 await asyncio.sleep(0.05)
-        finally:
-            working.cancel()
-            await asyncio.wait([working])
 
         assert asked["due_at"] is not None
         assert (await district.areas("south"))["south"]["add"]["learners"] == 30

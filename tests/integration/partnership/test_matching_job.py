@@ -28,6 +28,7 @@ from tests.integration.partnership.conftest import (
     a_caller,
     a_school,
 )
+from tests.integration.work import at_work
 
 
 def forever(_: str) -> Outcome:
@@ -179,15 +180,11 @@ class TestAMatching:
         assert await partnership.staged_rows() == 0
 
     async def test_is_taken_up_by_the_job_by_itself(self, partnership: PartnershipService, programme: UUID) -> None:
-        working = asyncio.create_task(partnership.matcher().work())
-        await partnership.ask("/matchings:propose", programme=str(programme))
-
-        async with asyncio.timeout(60):
+        async with at_work(partnership.matcher().work()), asyncio.timeout(60):
+            await partnership.ask("/matchings:propose", programme=str(programme))
             while (await state_of(partnership, programme))["state"] != "proposed":  # noqa: ASYNC110  # it is in a database
                 await asyncio.sleep(0.05)
 
-        working.cancel()
-        await asyncio.wait([working])
         assert await partnership.due() is None
 
     async def test_that_is_infeasible_says_so_and_leaves_open_proposals(

@@ -386,6 +386,7 @@ async def test_somebody_is_found_without_looking_at_everybody(roster: RosterServ
     await roster.load(a_roster(400).zip())
 
     async with roster.database.transaction(a_caller()) as tx:
+        await tx.run("ANALYZE people, crosswalk")  # an import leaves this to autovacuum where there are so few
         await tx.run("SET LOCAL enable_seqscan = off")  # so few are sooner read than looked up
         found = await merging.find(tx, key)
         read = await tx.fetchval(
@@ -394,7 +395,7 @@ async def test_somebody_is_found_without_looking_at_everybody(roster: RosterServ
 
     assert found is not None
     assert found.sourced_id == "s000"
-    assert read <= 40  # of 402: which index is taken changes with the statistics
+    assert read <= 40  # of 402
 
 
 async def test_an_id_goes_before_the_same_word_as_a_sourced_id(roster: RosterService) -> None:
