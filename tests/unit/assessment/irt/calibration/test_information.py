@@ -75,10 +75,10 @@ def second_differences(codes: Codes, made: Calibration, group: Sequence[int], pr
 @pytest.mark.parametrize(
     ("items", "groups", "missing", "spelled"),
     [
-        (MIXED[:4], 2, 0.2, ()),
+        pytest.param(MIXED[:4], 2, 0.2, (), marks=pytest.mark.long),
         (MIXED[3:], 1, 0.0, ()),
         (RASCH, 2, 0.0, ()),
-        (PARTIAL, 1, 0.0, ()),
+        pytest.param(PARTIAL, 1, 0.0, (), marks=pytest.mark.long),
         (ONE_SLOPE, 2, 0.1, ()),
         (GUESSING, 1, 0.0, ("a:lognormal(0.3,0.3)", "b:normal(0,1.5)", "c:beta(8,32)")),
     ],
