@@ -11,9 +11,9 @@ from sqlmodel import Field, SQLModel
 from services.roster.tables.records import Plain, indexes
 
 
-def _of(table: str, *columns: str) -> tuple[Index, ...]:
-    """The indexes of a table: what belongs to one of these, and what changed since a revision."""
-    named = [Index(f"{table}_of_{column.removesuffix('_id')}", "district_id", column) for column in columns]
+def _of(table: str, *columns: str, order: tuple[str, ...] = ()) -> tuple[Index, ...]:
+    """The indexes of a table: what belongs to one of these, in this order, and what changed since a revision."""
+    named = [Index(f"{table}_of_{column.removesuffix('_id')}", "district_id", column, *order) for column in columns]
     return indexes(table, *named, named=False)
 
 
@@ -49,7 +49,7 @@ class UserProfile(Plain, table=True):
     """What a person is in a vendor's system. Its password is never kept."""
 
     __tablename__ = "user_profiles"
-    __table_args__ = _of("user_profiles", "person_id")
+    __table_args__ = _of("user_profiles", "person_id", order=("sourced_id",))
 
     person_id: UUID
     profile_type: str = Field(sa_type=Text)
@@ -83,7 +83,7 @@ class ClassResource(_Assigned, table=True):
     """A resource of a class."""
 
     __tablename__ = "class_resources"
-    __table_args__ = _of("class_resources", "class_id")
+    __table_args__ = _of("class_resources", "class_id", order=("resource",))
 
     class_id: UUID
 
@@ -101,7 +101,7 @@ class UserResource(_Assigned, table=True):
     """A resource of a person, perhaps within an organisation or a class."""
 
     __tablename__ = "user_resources"
-    __table_args__ = _of("user_resources", "person_id")
+    __table_args__ = _of("user_resources", "person_id", order=("resource",))
 
     person_id: UUID
     org_id: UUID | None
@@ -155,7 +155,7 @@ class LineItemObjective(Plain, _Objective, table=True):
     """A learning objective of a line item."""
 
     __tablename__ = "line_item_objectives"
-    __table_args__ = _of("line_item_objectives", "line_item")
+    __table_args__ = _of("line_item_objectives", "line_item", order=("sourced_id",))
 
     line_item: str = Field(sa_type=Text)
 
@@ -185,7 +185,7 @@ class ResultObjective(Plain, _ObjectiveScored, table=True):
     """How a result meets a learning objective."""
 
     __tablename__ = "result_objectives"
-    __table_args__ = _of("result_objectives", "result")
+    __table_args__ = _of("result_objectives", "result", order=("sourced_id",))
 
     result: str = Field(sa_type=Text)
 

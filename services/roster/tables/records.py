@@ -154,7 +154,9 @@ class Role(Plain, table=True):
     """What a person is in an organisation, and from when to when (the end is exclusive)."""
 
     __tablename__ = "roles"
-    __table_args__ = indexes("roles", Index("roles_of_person", "district_id", "person_id"), named=False)
+    __table_args__ = indexes(
+        "roles", Index("roles_of_person", "district_id", "person_id", "role_type", "sourced_id"), named=False
+    )
 
     person_id: UUID
     org_id: UUID

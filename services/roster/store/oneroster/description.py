@@ -1,7 +1,8 @@
 """How an object of OneRoster is described: its fields, each with its JSON and what filters and sorts compare.
 
 From the description the JSON is built inside PostgreSQL, as text: a member that is NULL is left out. The row is `t`;
-`{root}` in SQL stands for the public address. SQL here is constant; what a caller says is never part of it.
+what many rows have in common is joined to it once and said once. `{root}` in SQL stands for the public address. SQL
+here is constant; what a caller says is never part of it.
 """
 
 import re
@@ -28,7 +29,8 @@ class Kind(StrEnum):
 
 UNUSUAL = b"\x01"
 """In what is said in the usual form: it has to be asked for in full. No JSON has this byte in it."""
-_UNUSUAL = f"chr({UNUSUAL[0]})"
+UNTOLD = f"chr({UNUSUAL[0]})"
+"""It, as SQL."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,27 @@ class Compared:
     sql: str
     around: str = "{condition}"
     equal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What many rows of a page have in common, `said` once for each value of a column of theirs.
+
+    A lateral join: while it tells a page, PostgreSQL remembers what it found (Memoize) where its statistics say that
+    values recur. LIMIT keeps it a look-up by index of what is not remembered, and the rows in their order.
+    """
+
+    name: str
+    sql: str
+
+    @property
+    def said(self) -> str:
+        """How it is spoken of."""
+        return f"{self.name}.said"
+
+    @property
+    def join(self) -> str:
+        return f" LEFT JOIN LATERAL ({self.sql} LIMIT 1) {self.name} ON true"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +83,18 @@ class Field:
         """The same, with UNUSUAL where it takes more to say it: a plan is set up whole, whatever of it is needed."""
         return self.json(version)
 
+    def shared(self, version: Version) -> tuple[Shared, ...]:
+        """What its SQL speaks of that rows have in common."""
+        return ()
+
     def paths(self, version: Version) -> Mapping[str, Compared]:
         """What filters may ask of it, by dotted path."""
         raise NotImplementedError
+
+
+def quoted(sql: str) -> str:
+    """SQL for a text as a JSON string; unlike to_json(), its type is looked up once for all rows."""
+    return f"JSON_SCALAR({sql})::text"
 
 
 def mapped(sql: str, words: Vocabulary) -> str:
@@ -84,7 +116,7 @@ class Text(Field):
         return mapped(self.sql, self.words11) if self.words11 and version is Version.V11 else self.sql
 
     def json(self, version: Version) -> str:
-        return f"to_json({self._said(version)})::text"
+        return quoted(self._said(version))
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {self.name: Compared(Kind.TEXT, self._said(version))}
@@ -97,7 +129,7 @@ class Flag(Field):
     sql: str
 
     def json(self, version: Version) -> str:
-        return f"""'"' || {self.sql}::text || '"'"""
+        return f"""CASE WHEN {self.sql} THEN '"true"' WHEN NOT {self.sql} THEN '"false"' END"""
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {self.name: Compared(Kind.FLAG, self.sql)}
@@ -136,6 +168,8 @@ class Moment(Field):
 
 CHANGED = "(SELECT v.at FROM revisions v WHERE v.number = t.revision)"
 """When the record changed last."""
+STAMPED = "stamp.at"
+"""The same, where it is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +177,11 @@ class Changed(Field):
     """When the record changed last: the time of its revision."""
 
     def json(self, version: Version) -> str:
-        return f"""'"' || {written(CHANGED)} || '"'"""
+        return "stamped.said"
+
+    def shared(self, version: Version) -> tuple[Shared, ...]:
+        said = f"""'"' || {written(STAMPED)} || '"'"""
+        return (Shared("stamped", f"SELECT {said} AS said FROM revisions stamp WHERE stamp.number = t.revision"),)  # noqa: S608  # constants
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {self.name: Compared(Kind.CHANGED, CHANGED)}
@@ -206,76 +244,101 @@ RESOURCE = Kinship("resource", Service.RESOURCES, "resources")
 NOWHERE = "unknown"
 """The sourcedId of a required reference to what nobody has told us; it leads nowhere."""
 
-_PLAIN = """concat('{"href":"', {root}, '@path/', @sql, '","sourcedId":"', @sql, '","type":"@type"}')"""
-_OTHER = """concat('{"href":"', {root}, '@path/', @escaped, '","sourcedId":', to_json(@sql), ',"type":"@type"}')"""
-_SAFE = "'[^A-Za-z0-9._~-]'"
-_BY_ID = re.compile(r"FROM (\w+) o WHERE o\.id = (\w+\.\w+)")
-"""What one of the kinds that have an identity is found by."""
+_HREF = """'{"href":"' || {root} || '@path/' || @name || '","sourcedId":' || @quoted || ',"type":"@type"}'"""
+_UNSAFE = "'[^A-Za-z0-9._~-]'"
+_BY_ID = re.compile(r"FROM (\w+) o WHERE o\.id = (\w+)\.(\w+)")
+_BY_IDS = re.compile(r"FROM (\w+) o WHERE o\.id = ANY \(t\.(\w+)\)")
+"""What one of the kinds that have an identity is found by, or several."""
 
 
 def escaped(sql: str) -> str:
-    """A sourcedId as part of a path: everything but letters, digits and -._~ as percent and two digits."""
-    return f"in_a_path({sql})"
+    """A sourcedId as part of a path: everything but letters, digits and -._~ as percent and two digits.
+
+    The function is asked only where it has something to do: it costs many times what the rest of a reference does.
+    """
+    return f"CASE WHEN {sql} ~ {_UNSAFE} THEN in_a_path({sql}) ELSE {sql} END"
 
 
 def reference(sql: str, to: Kinship, version: Version) -> str:
-    """SQL for a reference as JSON text; `sql` is a column with the sourcedId."""
+    """SQL for a reference as JSON text; `sql` is a column with the sourcedId, and where that is NULL, so is it."""
+    return _href(escaped(sql), quoted(sql), to, version)
+
+
+def _href(name: str, quoted: str, to: Kinship, version: Version) -> str:
     path = f"{base_of(to.service, version)}/{to.path}"
-    plain, other = (
-        form.replace("@path", path).replace("@type", to.type).replace("@escaped", escape).replace("@sql", sql)
-        for form, escape in ((_PLAIN, ""), (_OTHER, escaped(sql)))
-    )
-    return f"CASE WHEN {sql} ~ {_SAFE} THEN {other} WHEN {sql} IS NOT NULL THEN {plain} END"
+    said = _HREF.replace("@path", path).replace("@type", to.type)
+    return said.replace("@name", name).replace("@quoted", quoted)
+
+
+def gathered(said: str, order: str) -> str:
+    """SQL for a JSON list of what is said of each row; NULL instead of an empty one."""
+    return f"'[' || string_agg({said}, ','{f' ORDER BY {order}' if order else ''}) || ']'"
 
 
 def listed(said: str, source: str, order: str) -> str:
-    """SQL for a JSON list of what is said of each row of a FROM clause; NULL instead of an empty one."""
-    return (
-        f"(SELECT '[' || string_agg({said}, ','{f' ORDER BY {order}' if order else ''}) || ']' {source})"  # constants
-    )
+    """SQL for a JSON list of what is said of each row of a FROM clause."""
+    return f"(SELECT {gathered(said, order)} {source})"  # constants
 
 
 def nowhere(to: Kinship, version: Version) -> str:
     """SQL for a reference that leads nowhere, where the standard insists on one."""
-    path = f"{base_of(to.service, version)}/{to.path}"
-    return _PLAIN.replace("@path", path).replace("@type", to.type).replace("@sql", f"'{NOWHERE}'")
+    return _href(f"'{NOWHERE}'", f"""'"{NOWHERE}"'""", to, version)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference(Field):
     """A reference. `sql` is a sourcedId; or, with `source`, a column of what this FROM clause finds.
 
-    A required one that finds nothing is `unless`, and without that it leads nowhere.
+    What is found by an id that the row has is shared. `often`: a column of the row in which the same id as a part's
+    stands as a rule. A required one that finds nothing leads nowhere.
     """
 
     to: Kinship
     sql: str
     source: str = ""
-    unless: tuple[tuple[str, str], ...] = ()
+    often: str = ""
 
     def json(self, version: Version) -> str:
-        found = [self._found(self.sql, self.source, version)]
-        found += [self._found(sql, source, version) for sql, source in self.unless]
+        said = reference(self.sql, self.to, version)
+        found = [f"(SELECT {said} {self.source} LIMIT 1)" if self.source else said]  # constants
+        for shared in self.shared(version):
+            of_row = f"CASE WHEN {self._id} = {self.often} THEN {shared.said} END"
+            found = [of_row, *found] if self.often else [shared.said]
         if self.required:
             found.append(nowhere(self.to, version))
         return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
 
-    def _found(self, sql: str, source: str, version: Version) -> str:
-        said = reference(sql, self.to, version)
-        return f"(SELECT {said} {source} LIMIT 1)" if source else said  # constants
+    def shared(self, version: Version) -> tuple[Shared, ...]:
+        by_id = _BY_ID.fullmatch(self.source)
+        table, of, column = by_id.groups() if by_id else ("", "", "")
+        if self.often:
+            of, column = self.often.split(".")
+        if of != "t":
+            return ()
+        said = reference(self.sql, self.to, version)
+        found = f"SELECT {said} AS said FROM {table} o WHERE o.id = t.{column}"  # noqa: S608  # constants
+        return (Shared(f"{table}_by_{column}", found),)
+
+    @property
+    def _id(self) -> str:
+        """The column with the id by which it is found."""
+        return self.source.rpartition(" = ")[2]
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         value = f"(SELECT {self.sql} {self.source} LIMIT 1)" if self.source else self.sql  # constants
         by_id, equal = _BY_ID.fullmatch(self.source), ""
         if by_id is not None and self.sql == "o.sourced_id":
-            equal = f"{by_id[2]} = (SELECT k.id FROM {by_id[1]} k WHERE k.sourced_id = {{value}})"  # noqa: S608  # constants
+            equal = f"{self._id} = (SELECT k.id FROM {by_id[1]} k WHERE k.sourced_id = {{value}})"  # noqa: S608  # constants
         compared = Compared(Kind.TEXT, value, equal=equal)
         return {self.name: compared, f"{self.name}.sourcedId": compared}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class References(Field):
-    """References to all that a FROM clause (with a WHERE) finds, by sourcedId; no empty list is told."""
+    """References to all that a FROM clause (with a WHERE) finds, by sourcedId; no empty list is told.
+
+    What is found by the ids that the row has is shared.
+    """
 
     to: Kinship
     sql: str
@@ -292,9 +355,18 @@ class References(Field):
         return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
 
     def usual(self, version: Version) -> str:
-        return f"COALESCE({self._first(version)}, {_UNUSUAL})" if self.unless else self.json(version)
+        return f"COALESCE({self._first(version)}, {UNTOLD})" if self.unless else self.json(version)
+
+    def shared(self, version: Version) -> tuple[Shared, ...]:
+        by_ids = _BY_IDS.fullmatch(self.source)
+        if by_ids is None:
+            return ()
+        said = gathered(reference(self.sql, self.to, version), self.sql)
+        return (Shared(f"{by_ids[1]}_by_{by_ids[2]}", f"SELECT {said} AS said {self.source}"),)  # constants
 
     def _first(self, version: Version) -> str:
+        for shared in self.shared(version):
+            return shared.said
         found = self._found(self.sql, self.source, version)
         return f"CASE WHEN {self.given} THEN {found} END" if self.given else found
 
@@ -316,14 +388,21 @@ class Parts(Field):
     members: tuple[Field, ...]
     sources: tuple[str, ...]
     order: str = ""
+    given: str = ""
+    """A cheap condition without which there are none."""
 
     def json(self, version: Version) -> str:
         found = [self._found(source, version) for source in self.sources]
-        return found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+        said = found[0] if len(found) == 1 else f"COALESCE({', '.join(found)})"
+        return f"CASE WHEN {self.given} THEN {said} END" if self.given else said
 
     def usual(self, version: Version) -> str:
-        found = self._found(self.sources[0], version)
-        return found if len(self.sources) == 1 else f"COALESCE({found}, {_UNUSUAL})"
+        if len(self.sources) == 1:
+            return self.json(version)
+        return f"COALESCE({self._found(self.sources[0], version)}, {UNTOLD})"
+
+    def shared(self, version: Version) -> tuple[Shared, ...]:
+        return tuple(one for member in self.members for one in member.shared(version))
 
     def _found(self, source: str, version: Version) -> str:
         return listed(built(self.members, version), source, self.order)
@@ -347,9 +426,14 @@ class Given(Field):
 
     said: Mapping[Version, str]
     compared: Compared | None = None
+    briefly: str = ""
+    """The usual form, if it has one."""
 
     def json(self, version: Version) -> str:
         return self.said[version]
+
+    def usual(self, version: Version) -> str:
+        return self.briefly or self.json(version)
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {} if self.compared is None else {self.name: self.compared}
@@ -357,9 +441,18 @@ class Given(Field):
 
 def built(fields: Sequence[Field], version: Version, *, usual: bool = False) -> str:
     """SQL for an object of these fields as JSON text, or its usual form; members that are NULL are left out."""
-    said = [(one.name, one.usual(version) if usual else one.json(version)) for one in fields if version in one.versions]
-    members = ", ".join(f"""',"{name}":' || {value}""" for name, value in said)
+    chosen = [one for one in fields if version in one.versions]
+    said = [f"""',"{one.name}":' || {one.usual(version) if usual else one.json(version)}""" for one in chosen]
+    members = ", ".join(said)
+    if chosen[0].required:  # it is always there, and has no comma before it
+        return f"concat('{{{members[2:]}, '}}')"
     return f"concat('{{', right(concat({members}), -1), '}}')"
+
+
+def shared_by(fields: Sequence[Field], version: Version) -> tuple[Shared, ...]:
+    """What the SQL of these fields speaks of that rows have in common, each once."""
+    chosen = (one for one in fields if version in one.versions)
+    return tuple(dict.fromkeys(shared for one in chosen for shared in one.shared(version)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from services.roster.store.oneroster import conditions, lists
 from services.roster.store.oneroster.conditions import AsOf, Values
 from services.roster.store.oneroster.description import UNUSUAL, Collection
 from services.roster.store.oneroster.positions import LONGEST, Known, Remembered
-from services.roster.store.oneroster.question import LATEST, Question, Since, document
+from services.roster.store.oneroster.question import LATEST, Document, Question, Since, document
 from shared.db import Transaction
 from shared.looking import NAMED, Look
 
@@ -70,10 +70,10 @@ def _single(collection: Collection, version: Version, fields: tuple[str, ...], *
     values = Values("")
     name = values.put("", "text")
     rows = conditions.rows_of(collection, (), values, None, ended=True)
-    said = document(collection.of, version, fields, active=False, usual=usual)
+    told = document(collection.of, version, fields, active=False, usual=usual).alone()
     return _with_root(f"""
         SELECT {LATEST} AS latest, (
-            SELECT convert_to({said}, 'UTF8') FROM {collection.of.table} t
+            SELECT convert_to({told.said}, 'UTF8') FROM {collection.of.table} t {told.joins}
             WHERE t.sourced_id = {name} AND {rows}) AS body
         WHERE $1::text IS NOT NULL AND {NAMED}
     """)  # noqa: S608  # constants
@@ -278,12 +278,12 @@ async def _told(tx: Transaction | Look, question: Question, rows: str, values: V
     return _Batch(row["body"] or b"", row["n"], row["last"], row["latest"])
 
 
-def _telling(tx: Transaction | Look, said: str, rows: str) -> str:
-    """The statement for these rows, said like this."""
+def _telling(tx: Transaction | Look, told: Document, rows: str) -> str:
+    """The statement for these rows, told like this."""
     return _with_root(f"""
         SELECT {LATEST} AS latest, page.*
         FROM (SELECT count(*) AS n, max(t.sourced_id) AS last, convert_to(string_agg(t.doc, ','), 'UTF8') AS body
-              FROM (SELECT t.sourced_id, {said} AS doc FROM ({rows}) t) t) page
+              FROM (SELECT t.sourced_id, {told.said} AS doc FROM ({rows}) t {told.joins}) t) page
         WHERE $1::text IS NOT NULL AND {NAMED if isinstance(tx, Look) else "true"}
     """)  # noqa: S608  # constants
 

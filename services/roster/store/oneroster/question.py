@@ -1,7 +1,7 @@
 """What is asked of a collection, and what that is as SQL: the rows it means, their order, and how each is told."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -10,15 +10,17 @@ from services.roster.domain.oneroster.versions import Version
 from services.roster.store.oneroster import conditions
 from services.roster.store.oneroster.conditions import TOMBSTONES, AsOf, Values
 from services.roster.store.oneroster.description import (
-    CHANGED,
+    STAMPED,
     Collection,
     Compared,
+    Given,
     Kind,
     Object,
-    Text,
+    Shared,
     built,
     fields_of,
     paths_of,
+    shared_by,
 )
 from shared.auth import Caller
 
@@ -26,7 +28,29 @@ LATEST = "COALESCE((SELECT number FROM revisions ORDER BY at DESC LIMIT 1), 0)"
 """The revision that was committed last, as SQL."""
 Since = dict[datetime, int | None]
 """The lowest revision after each moment by which a filter compares."""
-_ACTIVE = Text("status", "'active'::text", required=True)
+_ACTIVE = Given("status", dict.fromkeys(Version, "'\"active\"'"), required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """How a row `t` is told: SQL for it as JSON text, and what this speaks of that rows have in common."""
+
+    said: str
+    shared: tuple[Shared, ...]
+
+    @property
+    def joins(self) -> str:
+        return "".join(one.join for one in self.shared)
+
+    def alone(self) -> "Document":
+        """The same for a single row: what is spoken of once is looked up in its place, which takes less to set up."""
+        said, still = self.said, []
+        for one in self.shared:
+            if said.count(one.said) == 1:
+                said = said.replace(one.said, f"({one.sql} LIMIT 1)")
+            else:
+                still.append(one)
+        return Document(said, tuple(still))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +72,12 @@ class Question:
         """How the rows are sorted; empty for the order of their sourcedIds."""
         return _order(self.collection.of, self.version, self.asked.sort, self.asked.descending)
 
-    def document(self, as_of: AsOf | None, *, usual: bool = False) -> str:
-        said = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too, usual=usual)
+    def document(self, as_of: AsOf | None, *, usual: bool = False) -> Document:
+        told = document(self.collection.of, self.version, self.asked.fields, active=not self.ended_too, usual=usual)
         if as_of is None:
-            return said
-        return said.replace(CHANGED, f"LEAST({CHANGED}, {_at(as_of)})")
+            return told
+        then = f"LEAST({STAMPED}, {_at(as_of)})"
+        return Document(told.said, tuple(replace(one, sql=one.sql.replace(STAMPED, then)) for one in told.shared))
 
     def is_usual(self, caller: Caller) -> bool:
         """Whether the usual form will do for nearly all that is told: what has ended has no role any more, and a key
@@ -86,8 +111,10 @@ def _at(as_of: AsOf) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def document(described: Object, version: Version, fields: tuple[str, ...], *, active: bool, usual: bool = False) -> str:
-    """SQL for an object with these fields, or all; what the standard requires is always there. Raises Refused.
+def document(
+    described: Object, version: Version, fields: tuple[str, ...], *, active: bool, usual: bool = False
+) -> Document:
+    """How an object is told with these fields, or all; what the standard requires is always there. Raises Refused.
 
     In a list of what is `active`, so it is said of each, also of what has ended since the revision of the list.
     """
@@ -96,7 +123,8 @@ def document(described: Object, version: Version, fields: tuple[str, ...], *, ac
         if name not in known:
             raise unknown_field(name)
     chosen = [one for one in known.values() if not fields or one.required or one.name in fields]
-    return built([_ACTIVE if active and one.name == "status" else one for one in chosen], version, usual=usual)
+    chosen = [_ACTIVE if active and one.name == "status" else one for one in chosen]
+    return Document(built(chosen, version, usual=usual), shared_by(chosen, version))
 
 
 @lru_cache(maxsize=1_000)

@@ -8,6 +8,7 @@ from services.roster.store.oneroster.description import (
     ORG,
     RECORD,
     SESSION,
+    UNTOLD,
     USER,
     Collection,
     Compared,
@@ -23,6 +24,7 @@ from services.roster.store.oneroster.description import (
     Parent,
     Reference,
     Text,
+    quoted,
 )
 
 CATEGORY = Kinship("category", Service.GRADEBOOK, "categories")
@@ -33,36 +35,42 @@ ASSESSMENT_LINE_ITEM = Kinship("assessmentLineItem", Service.GRADEBOOK, "assessm
 _KIN = "o.sourced_id"
 _NAME = 't.sourced_id COLLATE "default"'
 """The sourcedId as columns that refer to it have it: their indexes are of no use to the order of sourcedIds."""
-_SOURCE = "CASE WHEN o.source ~ '^(case|unknown|/[a-z0-9]+)$' THEN o.source ELSE 'unknown' END"
+_SOURCE = "CASE WHEN @source ~ '^(case|unknown|/[a-z0-9]+)$' THEN @source ELSE 'unknown' END"
 """Files may name sources in words that the API has none for."""
 
 
 def _objectives(sets: str, table: str, of: str, derived: str = "") -> Given:
-    """Learning objectives by who names them, each set in the order in which it was said.
+    """Learning objectives by who names them, each set in the order in which it was said; usually it is one set.
 
     `derived`: cases of what is made of facts, whose objectives are not in the table.
     """
     if sets == "learningObjectiveIds":
-        one = "to_json(o.objective)"
+        one = quoted("o.objective")
     else:
         one = (
-            "concat('{\"learningObjectiveId\":', to_json(o.objective), ',\"score\":' || o.score::text, "
-            "',\"textScore\":' || to_json(o.text_score)::text, '}')"
+            f"concat('{{\"learningObjectiveId\":' || {quoted('o.objective')}, ',\"score\":' || o.score::text, "
+            f"',\"textScore\":' || {quoted('o.text_score')}, '}}')"
         )
-    said = f"""(
-        SELECT '[' || string_agg(concat('{{"source":', to_json(g.source), ',"{sets}":[', g.said, ']}}'), ','
-                                 ORDER BY g.first) || ']'
-        FROM (SELECT {_SOURCE} AS source, min(o.sourced_id) AS first,
-                     string_agg(({one})::text, ',' ORDER BY o.sourced_id) AS said
-              FROM {table} o WHERE o.{of} = {_NAME} AND o.status = 'active' GROUP BY 1) g
-    )"""  # noqa: S608  # constants
-    if derived:
-        said = f"CASE {derived} ELSE {said} END"
     within = f"FROM {table} o WHERE o.{of} = {_NAME} AND o.status = 'active'"
+    source, said = _SOURCE.replace("@source", "o.source"), f"string_agg({one}, ',' ORDER BY o.sourced_id)"
+    every = f"""(
+        SELECT '[' || string_agg({_set(sets, "g.source", "g.said")}, ',' ORDER BY g.first) || ']'
+        FROM (SELECT {source} AS source, min(o.sourced_id) AS first, {said} AS said {within} GROUP BY 1) g
+    )"""  # noqa: S608  # constants
+    source = _SOURCE.replace("@source", "min(o.source)")
+    only = f"""(
+        SELECT CASE WHEN min(o.source) = max(o.source) THEN '[' || {_set(sets, source, said)} || ']'
+                    WHEN min(o.source) IS NOT NULL THEN {UNTOLD} END {within}
+    )"""
+    if derived:
+        every, only = (f"CASE {derived} ELSE {form} END" for form in (every, only))
     around = f"EXISTS (SELECT {within} AND {{condition}})"  # constants
-    return Given(
-        "learningObjectiveSet", {Version.V12: said}, Compared(Kind.TEXT, "o.objective", around), versions=ONLY_12
-    )
+    compared = Compared(Kind.TEXT, "o.objective", around)
+    return Given("learningObjectiveSet", {Version.V12: every}, compared, only, versions=ONLY_12)
+
+
+def _set(sets: str, source: str, said: str) -> str:
+    return f"""'{{"source":' || {quoted(source)} || ',"{sets}":[' || {said} || ']}}'"""
 
 
 def _case(sets: str, members: str) -> str:

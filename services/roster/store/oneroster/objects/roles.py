@@ -44,9 +44,9 @@ _ROLE = """CASE WHEN p.role <> 'administrator' THEN p.role
 ROLES = Parts(
     "roles",
     (
-        Text("roleType", "p.role_type"),
+        Text("roleType", "p.role_type", required=True),
         Text("role", _ROLE),
-        Reference("org", ORG, _ORG, "FROM orgs o WHERE o.id = p.org_id", required=True),
+        Reference("org", ORG, _ORG, "FROM orgs o WHERE o.id = p.org_id", "t.primary_org_id", required=True),
         Day("beginDate", "p.begin_on"),
         Day("endDate", "p.end_on"),
     ),
@@ -81,19 +81,25 @@ _SAID = "btrim(p.said, '{} ')"
 USER_IDS = Parts(
     "userIds",
     (
-        Text("type", f"CASE WHEN position(':' IN {_SAID}) > 0 THEN split_part({_SAID}, ':', 1) ELSE 'unknown' END"),
+        Text(
+            "type",
+            f"CASE WHEN position(':' IN {_SAID}) > 0 THEN split_part({_SAID}, ':', 1) ELSE 'unknown' END",
+            required=True,
+        ),
         Text("identifier", f"substr({_SAID}, position(':' IN {_SAID}) + 1)"),
     ),
-    ("FROM unnest(t.user_ids) WITH ORDINALITY AS p (said, n) WHERE t.user_ids <> '{}'",),
+    ("FROM unnest(t.user_ids) WITH ORDINALITY AS p (said, n) WHERE true",),
     order="p.n",
+    given="t.user_ids <> '{}'",
 )
 
 _URN = f"'urn:x-oneroster:profile:' || {escaped('p.sourced_id')}"
-_PROFILE = f"CASE WHEN p.sourced_id ~ '^[a-z][a-z0-9+.-]*:[!-~]+$' THEN p.sourced_id ELSE {_URN} END"
+_IS_URI = "position(':' IN p.sourced_id) > 0 AND p.sourced_id ~ '^[a-z][a-z0-9+.-]*:[!-~]+$'"
+_PROFILE = f"CASE WHEN {_IS_URI} THEN p.sourced_id ELSE {_URN} END"
 USER_PROFILES = Parts(
     "userProfiles",
     (
-        Text("profileId", _PROFILE),
+        Text("profileId", _PROFILE, required=True),
         Text("profileType", "p.profile_type"),
         Text("vendorId", "p.vendor_id"),
         Text("applicationId", "p.application_id"),
