@@ -12,7 +12,7 @@ from shared.auth import Caller
 from shared.db import Plans, Transaction
 from shared.looking import NAMED, Look
 from tests.integration.oneroster.conftest import ROSTERING, Rest, a_caller
-from tests.integration.oneroster.district import small_district
+from tests.integration.oneroster.district import Change, small_district
 
 USERS = f"{ROSTERING}/users"
 AT_MOST = 2.0
@@ -52,6 +52,31 @@ async def _people(rest: Rest, count: int) -> None:
             """,
             district, change.number, count,
         )  # fmt: skip
+
+
+async def _elsewhere(change: Change) -> None:
+    """A hundred more schools, with a class each, and those people dealt into them. The planner knows of them."""
+    await change.tx.run(
+        """
+        WITH schools AS (
+            INSERT INTO orgs
+            SELECT (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), 'sourced_id', 's' || n))).*
+            FROM orgs o, generate_series(0, 99) n WHERE o.sourced_id = 'south'
+            RETURNING id, sourced_id),
+        classes AS (
+            INSERT INTO classes
+            SELECT (jsonb_populate_record(c, jsonb_build_object(
+                'id', gen_random_uuid(), 'sourced_id', 'c' || substr(s.sourced_id, 2), 'school_id', s.id))).*
+            FROM classes c, schools s WHERE c.sourced_id = 'south-7a'
+            RETURNING id, sourced_id, school_id)
+        INSERT INTO enrollments (district_id, sourced_id, status, person_id, class_id, school_id, role, revision, since)
+        SELECT p.district_id, 'e' || p.sourced_id, 'active', p.id, c.id, c.school_id, 'student', $1, $1
+        FROM people p JOIN classes c ON c.sourced_id = 'c' || substr(p.sourced_id, 2)::int % 100
+        WHERE p.sourced_id LIKE 'u0%'
+        """,
+        change.number,
+    )
+    await change.tx.run("ANALYZE orgs, classes, people, roles, enrollments, placements")
 
 
 async def _plan(
@@ -213,15 +238,7 @@ async def test_a_few_are_found_among_many_without_looking_at_the_others(
     await _people(rest, 3_000)
     async with rest.district.change() as change:
         await small_district(change)
-        await change.tx.run(
-            """
-            INSERT INTO enrollments (district_id, sourced_id, status, person_id, class_id, school_id, role, revision,
-                since)
-            SELECT p.district_id, 'e' || p.sourced_id, 'active', p.id, c.id, c.school_id, 'student', $1, $1
-            FROM people p, classes c WHERE c.sourced_id = 'south-7a' AND p.sourced_id LIKE 'u0%'
-            """,
-            change.number,
-        )
+        await _elsewhere(change)
     of_school = a_caller(("north",))
 
     found = {
