@@ -64,7 +64,7 @@ test-kafka: setup-dev ## Run the tests on a real Kafka broker (Java 17 and Maven
 
 test-all: setup-dev ## Run the long tests, at full size with the repetitions, and write docs/test-report.md
 	@mkdir -p build
-	$(BIN)/python -m pytest -m long -o junit_logging=system-out --junitxml=build/test-all.xml; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long -o junit_logging=system-out --junitxml=build/test-all.xml; \
 	  outcome=$$?; $(BIN)/python -m tests.report build/test-all.xml docs/test-report.md; exit $$outcome
 
 bench: setup-dev ## Run every bench at its full size and write the figures into docs/performance.md

@@ -279,7 +279,10 @@ class TestProvision:
         async with connected(roster.dsn) as app:
             role = await app.fetchrow("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
             owned = await app.fetchval(
-                "SELECT count(*) FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+                """
+                SELECT count(*) FROM pg_class
+                WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND relpersistence <> 't'
+                """
             )
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await app.execute("CREATE TABLE mine (n int)")
