@@ -51,7 +51,8 @@ class PostgresSettings:
     max_connections: int = 100
     shared_buffers_mb: int = 256
     durable: bool = True
-    """False only for throw-away test clusters: no fsync, so a power cut (never a mere kill) may corrupt them."""
+    """False only for throw-away test clusters: no fsync, so a power cut (never a mere kill) may corrupt them; and no
+    autovacuum, which would do at some moment what a test does not expect."""
     stop_seconds: float = 3.0
 
     def lines(self) -> Iterable[str]:
@@ -79,7 +80,7 @@ class PostgresSettings:
             "log_min_error_statement = panic",
             "log_parameter_max_length_on_error = 0",
         )
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
             yield f"{name} = {'on' if self.durable else 'off'}"
 
 

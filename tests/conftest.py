@@ -25,7 +25,7 @@ from deploy.postgres import PostgresSettings, Server, running
 from shared.db import Database
 
 # Of properties that do not ask for a number of their own; a machine that is busy elsewhere is no mistake of theirs.
-settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.load_profile("quick")
 
 _LOGGED: list[structlog.typing.Processor] = [
@@ -40,7 +40,13 @@ multiprocessing.set_forkserver_preload(
 )  # every `Compute` of a test begins as a copy of a process that has imported these, not by importing them
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
-ON_ONE_PLATFORM = {f"tests/e2e/test_{name}.py" for name in ("exchange", "main_job", "partnerships")}
+PLATFORMS = {
+    "tests/e2e/test_exchange.py": "lasting",
+    "tests/e2e/test_main_job.py": "lasting",
+    "tests/e2e/test_partnerships.py": "lasting",
+    "tests/e2e/test_kills.py": "mortal",
+    "tests/e2e/test_roster_kills.py": "mortal",
+}
 """Tests that ask for the same running platform are done by the same worker."""
 PASSWORD = "of-the-tests"
 _numbers = itertools.count(1)
@@ -51,7 +57,7 @@ class ByPlatform(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return "on one platform" if file in ON_ONE_PLATFORM else file
+        return PLATFORMS.get(file, file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform:
@@ -138,9 +144,11 @@ class Copies:
             return
         if await lent.admin.fetchval(_ENDED, f"trellis-{service}"):
             await lent.database.close()
-        filled = await lent.admin.fetchval(_FILLED)
-        if filled:
-            await lent.admin.execute(f"TRUNCATE {filled} RESTART IDENTITY CASCADE")
+        filled = await lent.admin.fetch(_FILLED)
+        if large := ", ".join(row["name"] for row in filled if row["size"] > SMALL):
+            await lent.admin.execute(f"TRUNCATE {large} CASCADE")
+        if small := [row["name"] for row in filled if row["size"] <= SMALL]:
+            await lent.admin.execute(_IN_ANY_ORDER + "".join(f"DELETE FROM {name};" for name in small))
         await lent.admin.execute(_RESTARTED)
         self._free[service].append(lent)
 
@@ -163,11 +171,15 @@ _ENDED = """
 """Ends what a test has left open, and says whether any of it was one of the connections that are lent with the copy."""
 
 _FILLED = """
-    SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_relation_size(c.oid) AS size
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND c.relname <> 'alembic_version'
       AND pg_relation_size(c.oid) > 0
 """
+_IN_ANY_ORDER = "SET session_replication_role = replica;"
+"""Whatever refers to whatever: all of it goes."""
+SMALL = 256 * 1024
+"""Bytes up to which a table is emptied row by row: to truncate it makes each of its indexes anew."""
 _RESTARTED = """
     SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
     FROM pg_sequences WHERE last_value IS NOT NULL

@@ -14,7 +14,7 @@ from deploy.kafka import broker
 from deploy.kafka.broker import Broker
 from deploy.topics import topics
 from shared.bus.kafka_cluster import Cluster, create_topics
-from tests.e2e.harness import Platform, start
+from tests.e2e.harness import Mortal, Platform, start
 
 Slug = Callable[[], str]
 MODES = ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)]
@@ -37,6 +37,14 @@ def platform(request: pytest.FixtureRequest, homes: Path) -> Iterator[Platform]:
     started = start(request.param, homes / request.param)
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def mortal(homes: Path) -> Iterator[Mortal]:
+    """One embedded platform for all the kills; it takes many steps, so that a kill finds something half done."""
+    made = Mortal(homes / "mortal", {"TRELLIS_ASSESSMENT_SHEETS_AT_ONCE": "100"})
+    yield made
+    made.running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -303,3 +303,27 @@ def _unequal(have: Mapping[str, Any], want: Mapping[str, Any], tolerance: float)
 def students_of(files: DemoFiles) -> set[str]:
     """The sourcedIds of every student in the roster."""
     return {row["userSourcedId"] for row in roster_table(files.roster, "roles") if row["role"] == "student"}
+
+
+class Mortal:
+    """An embedded platform that is killed, and started again on the same folder."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.running = start("embedded", home, environ=environ)
+
+    def kill(self) -> None:
+        """kill -9 of everything it consists of; nothing of it is left when this returns."""
+        everything = self.running.processes()
+        self.running.kill()
+        gone, left = psutil.wait_procs(everything, timeout=30)
+        assert not left, f"{len(gone)} processes ended, still there: {left}"
+
+    def bury(self) -> None:
+        """What is left of a platform that killed itself."""
+        assert self.running.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.running.process.pid, signal.SIGKILL)
+
+    def start_again(self, environ: Mapping[str, str] | None = None) -> None:
+        self.running = start("embedded", self.running.home, environ={**self._environ, **(environ or {})})

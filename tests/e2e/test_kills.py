@@ -7,11 +7,9 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pytest
 
 from deploy.cli.demo import AnswersFormat, write_demo
@@ -19,14 +17,13 @@ from deploy.cli.door import Door, DoorError, Report, opened
 from deploy.cli.load import Kind
 from tests.e2e.harness import (
     FIRST_CLASS,
-    Platform,
+    Mortal,
     ask_class,
     ask_everything,
     demo_as,
     differences,
     load_all,
     load_file,
-    start,
     students_of,
 )
 from tests.e2e.partnerships import load_willing, outcome, propose, until_proposed, until_solving, write_willing
@@ -38,36 +35,8 @@ FEW_STUDENTS = 400
 WILLING_STUDENTS = 200_000
 """Some 340 schools: their matching takes a second or more."""
 
-SMALL_STEPS = {"TRELLIS_ASSESSMENT_SHEETS_AT_ONCE": "100"}
-"""Many steps, so that a kill finds something half done."""
-
 DEADLINE_SECONDS = 240.0
 SCORED = "trellis.events.assessment.v1.AttemptsScored"
-
-
-class Mortal:
-    """An embedded platform that is killed and started again on the same folder."""
-
-    def __init__(self, home: Path) -> None:
-        self.running: Platform = start("embedded", home, environ=SMALL_STEPS)
-
-    def kill(self) -> None:
-        """kill -9 of everything it consists of; nothing of it is left when this returns."""
-        everything = self.running.processes()
-        self.running.kill()
-        gone, left = psutil.wait_procs(everything, timeout=30)
-        assert not left, f"{len(gone)} processes ended, still there: {left}"
-
-    def start_again(self) -> None:
-        self.running = start("embedded", self.running.home, environ=SMALL_STEPS)
-
-
-@pytest.fixture(scope="module")
-def mortal(homes: Path) -> Iterator[Mortal]:
-    """One platform for all the kills; every test has districts of its own."""
-    made = Mortal(homes / "mortal")
-    yield made
-    made.running.stop()
 
 
 def the_seed() -> int:

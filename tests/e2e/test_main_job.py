@@ -8,6 +8,7 @@ import itertools
 import os
 import random
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,32 @@ def split(answers: Path, folder: Path, parts: int, seed: int) -> list[Path]:
     return written
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A district with everything in it, and what it says of the things that faults are about."""
+
+    name: str
+    door: Door
+    told: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+async def loaded(platform: Platform, slug: Slug, demo: DemoFiles) -> AsyncIterator[Loaded]:
+    """Shared by the tests that change nothing in it."""
+    name = slug()
+    async with district(platform, name) as door:
+        await load_everything(door, demo)
+        told = await told_of(Kind.ANSWERS, door, demo) | await told_of(Kind.PROGRAMME, door, demo)
+        yield Loaded(name, door, told)
+
+
+async def told_of(kind: Kind, door: Door, files: DemoFiles) -> dict[str, Any]:
+    """What can be read of that which a file of this kind would change."""
+    if kind in (Kind.PROGRAMME, Kind.WILLINGNESS):
+        return {"declared": await everything_declared(door, files)}
+    return {"class": await ask_class(door, FIRST_CLASS)}
+
+
 class TestTheMainJob:
     @pytest.mark.parametrize("students", SIZES)
     async def test_every_students_numbers_are_those_of_the_plain_recomputation(
@@ -122,7 +149,7 @@ class TestTheMainJob:
         assert twice == at_once
         assert differences(at_once, recompute(demo.forms, [demo.answers]), students_of(demo)) == []
 
-    async def test_the_same_files_again_change_nothing(self, platform: Platform, slug: Slug, demo: DemoFiles) -> None:
+    async def test_the_same_files_again_change_nothing(self, loaded: Loaded, demo: DemoFiles) -> None:
         files = {
             Kind.ROSTER: demo.roster,
             Kind.ATTENDANCE: demo.attendance,
@@ -132,11 +159,9 @@ class TestTheMainJob:
             Kind.ANSWERS: demo.answers,
         }
 
-        async with district(platform, slug()) as door:
-            await load_all(door, demo)
-            for kind in (Kind.ATTENDANCE, Kind.CLOSURES):
-                await load_file(door, kind, files[kind])
-            again = [(await load_file(door, kind, file))["counts"] for kind, file in files.items()]
+        for kind in (Kind.ATTENDANCE, Kind.CLOSURES):
+            await load_file(loaded.door, kind, files[kind])
+        again = [(await load_file(loaded.door, kind, file))["counts"] for kind, file in files.items()]
 
         assert all(counts["unchanged"] > 0 for counts in again)
         assert [(one["added"], one["changed"], one["refused"]) for one in again] == [(0, 0, 0)] * len(files)
@@ -192,13 +217,11 @@ class TestTheMainJob:
                 assert differences(told, recompute(demo.forms, said), students_of(demo)) == []
 
     async def test_a_students_page_explains_every_mastery_by_its_evidence(
-        self, platform: Platform, slug: Slug, demo: DemoFiles
+        self, loaded: Loaded, demo: DemoFiles
     ) -> None:
         student = next(iter(sorted(recompute(demo.forms, [demo.answers]))))
 
-        async with district(platform, slug()) as door:
-            await load_all(door, demo)
-            pages = [page async for page in _evidence_pages(door, student)]
+        pages = [page async for page in _evidence_pages(loaded.door, student)]
 
         evidence = list(itertools.chain.from_iterable(page["evidence"]["nodes"] for page in pages))
         last = {one["competency"]["sourcedId"]: one["after"] for one in evidence}
@@ -241,12 +264,9 @@ def _by_competency(evidence: list[dict[str, Any]]) -> Iterator[tuple[str, list[d
 
 class TestWhoMaySee:
     async def test_an_accountability_key_gets_no_result_from_any_field(
-        self, platform: Platform, slug: Slug, demo: DemoFiles
+        self, platform: Platform, loaded: Loaded, demo: DemoFiles
     ) -> None:
-        name = slug()
-        async with district(platform, name) as door:
-            await load_all(door, demo)
-        key = await platform.new_key(name, purpose="accountability")
+        key = await platform.new_key(loaded.name, purpose="accountability")
         student = sorted(students_of(demo))[0]
 
         async with opened(platform.url, key) as door:
@@ -260,13 +280,11 @@ class TestWhoMaySee:
                 assert (answer.get("data") or {}).get("student") in (None, {field.split()[0].split("(")[0]: None})
 
     async def test_another_districts_ids_look_like_ids_that_do_not_exist(
-        self, platform: Platform, slug: Slug, demo: DemoFiles
+        self, platform: Platform, slug: Slug, loaded: Loaded, demo: DemoFiles
     ) -> None:
         student = sorted(students_of(demo))[0]
-        async with district(platform, slug()) as door:
-            await load_all(door, demo)
-            theirs = (await door.graphql(ONE_STUDENT, {"id": f"sourcedId:{student}"}))["student"]["id"]
-            imported = (await load_file(door, Kind.FRAMEWORK, demo.framework))["id"]
+        theirs = (await loaded.door.graphql(ONE_STUDENT, {"id": f"sourcedId:{student}"}))["student"]["id"]
+        imported = (await load_file(loaded.door, Kind.FRAMEWORK, demo.framework))["id"]
 
         async with district(platform, slug()) as stranger:
             by_id = await _answer(stranger, f'{{ student(id: "{theirs}") {{ sourcedId }} }}')
@@ -341,27 +359,12 @@ async def _answer(door: Door, query: str) -> dict[str, Any]:
         return refused.body if isinstance(refused.body, dict) else {}
 
 
-@pytest.fixture(scope="class")
-async def loaded(platform: Platform, slug: Slug, demo: DemoFiles) -> AsyncIterator[tuple[Door, dict[str, Any]]]:
-    """A district with everything in it, and what it says of the things that the faults are about."""
-    async with district(platform, slug()) as door:
-        await load_everything(door, demo)
-        yield door, await told_of(Kind.ANSWERS, door, demo) | await told_of(Kind.PROGRAMME, door, demo)
-
-
-async def told_of(kind: Kind, door: Door, files: DemoFiles) -> dict[str, Any]:
-    """What can be read of that which a file of this kind would change."""
-    if kind in (Kind.PROGRAMME, Kind.WILLINGNESS):
-        return {"declared": await everything_declared(door, files)}
-    return {"class": await ask_class(door, FIRST_CLASS)}
-
-
 class TestBadInput:
     @pytest.mark.parametrize("fault", FAULTS, ids=str)
     async def test_a_fault_is_located_named_and_remedied_and_nothing_is_half_applied(
-        self, loaded: tuple[Door, dict[str, Any]], demo: DemoFiles, fault: Bad, tmp_path: Path
+        self, loaded: Loaded, demo: DemoFiles, fault: Bad, tmp_path: Path
     ) -> None:
-        door, before = loaded
+        door, before = loaded.door, loaded.told
         file = tmp_path / "bad"
         file.write_bytes(fault.make(demo))
 
@@ -399,13 +402,11 @@ class TestBadInput:
         assert school["metadata.longitude"] in said["remedy"]
         assert answer["school"] == {"name": school["name"], "latitude": None, "longitude": None}
 
-    async def test_an_empty_file_is_refused_at_the_door(
-        self, loaded: tuple[Door, dict[str, Any]], tmp_path: Path
-    ) -> None:
+    async def test_an_empty_file_is_refused_at_the_door(self, loaded: Loaded, tmp_path: Path) -> None:
         (tmp_path / "empty.csv").touch()
 
         with pytest.raises(DoorError, match="empty") as refused:
-            await load_file(loaded[0], Kind.ANSWERS, tmp_path / "empty.csv")
+            await load_file(loaded.door, Kind.ANSWERS, tmp_path / "empty.csv")
 
         assert refused.value.status == 422
 
@@ -428,12 +429,12 @@ class TestBadInput:
         assert mended["counts"] == {"added": 1, "changed": 0, "unchanged": sheets - 1, "refused": 0}
         assert differences(told, recompute(demo.forms, [demo.answers]), students_of(demo)) == []
 
-    async def test_a_query_over_a_limit_gets_the_documented_error(self, loaded: tuple[Door, dict[str, Any]]) -> None:
+    async def test_a_query_over_a_limit_gets_the_documented_error(self, loaded: Loaded) -> None:
         page = "{ administrations(first: 101) { nodes { id } } }"
         deep = "{ node(id: 1) { ... on Competency " + "{ parent " * 12 + "{ id }" + " }" * 13 + " }"
         long = "{ " + " ".join(["__typename"] * 1_100) + " }"
 
-        answers = [await _answer(loaded[0], query) for query in (page, deep, long)]
+        answers = [await _answer(loaded.door, query) for query in (page, deep, long)]
 
         codes = [{one["extensions"]["code"] for one in answer["errors"]} for answer in answers]
         assert codes == [{"LIMIT"}, {"LIMIT"}, {"LIMIT"}]

@@ -7,24 +7,20 @@ where the process kills itself.
 
 import asyncio
 import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zipfile import ZipFile
 
-import psutil
 import pytest
 
 from deploy.cli.demo import write_demo
 from deploy.cli.door import DoorError, Report, opened
 from deploy.cli.load import Kind
 from tests.bench.meter import admin
-from tests.e2e.harness import Platform, load_file, start
+from tests.e2e.harness import Mortal, Platform, load_file
 from tests.integration.roster.rows import Rows, facts_of, rows_of, unlike
 
 pytestmark = pytest.mark.timeout(600)
@@ -66,29 +62,6 @@ MOMENTS = (
 )
 
 
-class Mortal:
-    """An embedded platform that dies, and is started again on the same folder."""
-
-    def __init__(self, home: Path) -> None:
-        self.running = start("embedded", home)
-
-    def kill(self) -> None:
-        """kill -9 of everything it consists of."""
-        everything = self.running.processes()
-        self.running.kill()
-        _, left = psutil.wait_procs(everything, timeout=30)
-        assert not left, left
-
-    def bury(self) -> None:
-        """What is left of a platform that killed itself."""
-        assert self.running.process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self.running.process.pid, signal.SIGKILL)
-
-    def start_again(self, environ: Mapping[str, str] | None = None) -> None:
-        self.running = start("embedded", self.running.home, environ=environ)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a roster left behind: rows, facts, and who heard of how many."""
@@ -97,13 +70,6 @@ class Outcome:
     facts: list[dict[str, Any]]
     counts: dict[str, int]
     heard: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def mortal(homes: Path) -> Iterator[Mortal]:
-    made = Mortal(homes / "mortal-roster")
-    yield made
-    made.running.stop()
 
 
 @pytest.fixture(scope="module")

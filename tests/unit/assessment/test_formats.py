@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain import csvfile, ndjson, parquetfile, sheets
@@ -87,7 +87,6 @@ def as_parquet(table: pa.Table, folder: Path, **how: Any) -> list[Reading]:
     return list(read_all(path))
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows)
 def test_one_table_reads_the_same_in_three_formats(tmp_path_factory: pytest.TempPathFactory, table: list[Row]) -> None:
     plain = as_csv(table)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.mastery.domain.history import histories
@@ -65,7 +65,6 @@ def believed(ledger: Ledger, student: str) -> dict[str, Belief]:
     return {one.rstrip(b".").decode(): belief for one, belief in beliefs_in(standing).items()}
 
 
-@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5), min_size=12))
 def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     sheets: list[Sheet], shuffled: object, sizes: list[int]
@@ -82,7 +81,6 @@ def test_the_order_and_the_batches_in_which_sheets_arrive_leave_no_trace(
     assert piecemeal.standings == at_once.standings
 
 
-@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets(), shuffled=st.randoms(use_true_random=False))
 def test_what_is_believed_is_what_the_last_versions_say_and_withdrawn_ones_say_nothing(
     sheets: list[Sheet], shuffled: object
@@ -126,7 +124,6 @@ def test_a_sheet_that_comes_withdrawn_leaves_its_student_where_they_stand() -> N
     assert ledger.standings == before
 
 
-@settings(max_examples=50, deadline=None)
 @given(sheets=some_sheets(), others=st.integers(0, 3))
 def test_a_fact_written_in_columns_is_the_one_protobuf_writes(sheets: list[Sheet], others: int) -> None:
     long = [Sheet(f"long {one}", "Z", at, b"\x01\x00") for one in range(others) for at in range(70)]
@@ -233,7 +230,6 @@ def test_ties_in_time_are_ordered_by_the_code_points_of_administration_and_form(
     assert [entry.sheet for entry in history.entries] == [2, 2, 1, 1, 1, 1, 0, 0]
 
 
-@settings(max_examples=100, deadline=None)
 @given(sheets=some_sheets())
 def test_the_history_ends_at_what_is_believed(sheets: list[Sheet]) -> None:
     ledger = heard(sheets)
@@ -257,7 +253,6 @@ def test_the_history_ends_at_what_is_believed(sheets: list[Sheet]) -> None:
             begun[entry.competency] = entry.after, when
 
 
-@settings(max_examples=60, deadline=None)
 @given(sheets=some_sheets())
 def test_plain_loops_say_the_same(sheets: list[Sheet]) -> None:
     ledger = heard(sheets)
@@ -316,7 +311,6 @@ def test_levels_are_those_of_each_belief() -> None:
     assert levels_of(columns) == [["mastered"], ["beginning"], ["developing"], []]
 
 
-@settings(max_examples=50, deadline=None)
 @given(sheets=some_sheets(), size=st.integers(1, 4))
 def test_pages_of_the_history_put_together_are_the_history(sheets: list[Sheet], size: int) -> None:
     whole = sheets_of({sheet.attempt: sheet for sheet in sheets}.values())

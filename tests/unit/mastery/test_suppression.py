@@ -1,7 +1,7 @@
 """Small groups are hidden, and as many others as it takes, wherever they stand in the tree."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.mastery.domain.organisations import Organisation, Tree, tree_of
@@ -81,7 +81,6 @@ def test_who_is_placed_in_the_district_itself_is_not_told_by_what_its_parts_lack
 
 
 @given(SHAPES, st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
 def test_no_hidden_count_can_be_narrowed_below_the_threshold(shape: Shape, in_need: float) -> None:
     tree, counts = counted(shape, in_need=in_need)
 

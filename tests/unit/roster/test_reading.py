@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.roster.domain.archive import open_archive
@@ -119,7 +119,6 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 )
 
 
-@settings(max_examples=60)
 @given(st.lists(CELLS, min_size=1, max_size=30))
 def test_what_the_csv_module_writes_is_read_back(names: list[str]) -> None:
     held = io.StringIO()

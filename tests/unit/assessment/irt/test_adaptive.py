@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain.irt.adaptive import BadBank, BadRules, Pool, Rules, Stop, next_item, prepare, step
@@ -43,7 +43,6 @@ def test_the_first_item_is_the_most_informative_at_the_middle_of_the_prior() -> 
     assert first.stop is None
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(-4.0, 4.0))
 def test_ability_never_moves_the_wrong_way_however_hard_or_easy_the_bank(seed: int, hardness: float) -> None:
     pool = prepare(a_bank(30, seed % 1000, 1.5 * hardness), Rules(se=0.2, longest=25))

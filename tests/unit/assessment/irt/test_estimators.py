@@ -6,7 +6,7 @@ from pathlib import Path
 import mirt
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain.irt import (
@@ -90,7 +90,6 @@ def their_scores(a: np.ndarray, b: np.ndarray, codes: np.ndarray, method: Method
     return np.ravel(mirt.fscores(model, codes.astype(int), method=method.name, n_quadpts=121).theta)
 
 
-@settings(max_examples=60)
 @given(st.data())
 def test_a_right_answer_never_lowers_an_ability(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 12))

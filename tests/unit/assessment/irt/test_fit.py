@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain.irt import cells, fit, limited, persons, residuals
@@ -185,7 +185,6 @@ def small_tests(draw: st.DrawFn) -> list[np.ndarray]:
 
 
 @given(small_tests())
-@settings(max_examples=60, deadline=None)
 def test_the_other_items_total_is_what_counting_all_patterns_gives(tables: list[np.ndarray]) -> None:
     found = list(cells.without_each(tables))
 
@@ -202,7 +201,6 @@ def test_the_other_items_total_is_what_counting_all_patterns_gives(tables: list[
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(3, 12))
-@settings(max_examples=80, deadline=None)
 def test_collapsing_loses_nobody_and_leaves_no_sparse_cell(seed: int, scores: int, totals: int) -> None:
     rng = np.random.default_rng(seed)
     seen = rng.integers(0, 12, (totals, scores)).astype(np.float64)

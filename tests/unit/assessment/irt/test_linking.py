@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.assessment.domain.irt.linking import (
@@ -130,7 +130,6 @@ def forms(draw: st.DrawFn) -> dict[str, Parameters]:
     return made
 
 
-@settings(max_examples=40, deadline=None)
 @given(forms(), st.sampled_from([Method.MEAN_MEAN, Method.HAEBARA, Method.STOCKING_LORD]), st.booleans())
 def test_linking_a_form_to_itself_is_the_identity(form: dict[str, Parameters], method: Method, symmetric: bool) -> None:
     made = link(form, form, method, symmetric=symmetric)
@@ -138,7 +137,6 @@ def test_linking_a_form_to_itself_is_the_identity(form: dict[str, Parameters], m
     assert pytest.approx((1.0, 0.0), abs=1e-7) == (made.A, made.B)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     forms(),
     st.sampled_from([Method.MEAN_MEAN, Method.HAEBARA, Method.STOCKING_LORD]),

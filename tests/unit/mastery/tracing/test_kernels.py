@@ -51,7 +51,6 @@ def alike(one: Counts, other: Counts) -> None:
         assert getattr(one, field.name) == pytest.approx(getattr(other, field.name), rel=1e-12, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
 @given(many=sequences, seed=st.integers(0, 999))
 def test_compiled_and_numpy_expect_the_same(many: Strings, seed: int) -> None:
     forest, given_tables = planted(many), tables(np.random.default_rng(seed))
@@ -127,7 +126,6 @@ def test_a_long_string_of_unlikely_answers_keeps_its_likelihood(rows: int) -> No
         assert found == pytest.approx(rows * np.log(1e-9), rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     many=st.lists(st.tuples(st.lists(RESPONSES, min_size=1, max_size=9), any_skill()), min_size=1, max_size=4),
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.mastery.domain.tracing.evidence import Responses, sequences_of
@@ -104,7 +104,6 @@ def any_responses(draw: st.DrawFn) -> tuple[Responses, Ints]:
     return Responses(user, skill, credit, timed, difficulty, np.empty((len(flat), 0))), event
 
 
-@settings(max_examples=150, deadline=None)
 @given(made=any_responses(), cut=st.integers(0, 13), seed=st.integers(0, 99))
 def test_what_comes_later_and_the_response_itself_never_change_a_prediction(
     made: tuple[Responses, Ints], cut: int, seed: int
@@ -122,7 +121,6 @@ def test_what_comes_later_and_the_response_itself_never_change_a_prediction(
     assert before[place <= at].tobytes() == after[place <= at].tobytes()
 
 
-@settings(max_examples=60, deadline=None)
 @given(made=any_responses(), seed=st.integers(0, 99))
 def test_what_others_answer_never_changes_a_prediction(made: tuple[Responses, Ints], seed: int) -> None:
     responses, event = made
