@@ -14,7 +14,7 @@ import asyncpg
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from deploy.provision import SERVICES, RoleTooStrong, ServiceDatabase, address
+from deploy.provision import SERVICES, RoleTooStrong, ServiceDatabase, TooOld, address
 from deploy.provision import prepare as prepare_databases
 from deploy.service import KafkaSettings
 from deploy.topics import topics
@@ -70,7 +70,7 @@ async def prepare() -> list[str]:
     databases = describe(settings.database_url, os.environ)
     try:
         await prepare_databases(settings.database_url, databases)
-    except (asyncpg.PostgresError, OSError, RoleTooStrong) as error:
+    except (asyncpg.PostgresError, OSError, RoleTooStrong, TooOld) as error:
         raise NotPrepared(f"PostgreSQL: {error}") from error
     copies = settings.trellis_kafka_replication or min(MOST_COPIES, await brokers(cluster))
     wanted = topics(copies)

@@ -16,10 +16,16 @@ import asyncpg
 from shared import migrate
 
 SERVICES = ("roster", "assessment", "mastery", "partnership", "gateway")
+OLDEST = 17
+"""The first PostgreSQL with MAINTAIN and JSON_SCALAR."""
 
 
 class RoleTooStrong(Exception):
     """A database role of that name exists and may do more than a service must be able to."""
+
+
+class TooOld(Exception):
+    """The server is a PostgreSQL that lacks what our statements use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,12 @@ async def provision(
 
 
 async def prepare(admin_dsn: str, databases: Sequence[ServiceDatabase]) -> dict[str, ServiceDatabase]:
-    """The same for databases that are described: names, roles and passwords are theirs."""
+    """The same for databases that are described: names, roles and passwords are theirs. Raises: TooOld."""
     async with connected(admin_dsn) as admin:
+        if admin.get_server_version().major < OLDEST:
+            raise TooOld(
+                f"the server is PostgreSQL {admin.get_server_version().major}; Trellis needs {OLDEST} or later"
+            )
         for database in databases:
             await _role(admin, database.owner, _password_in(database.owner_dsn))
             await _role(admin, database.app, _password_in(database.app_dsn))

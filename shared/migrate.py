@@ -37,8 +37,8 @@ def config(service: str) -> Config:
 async def upgrade(owner_dsn: str, service: str, app_role: str, *, now: datetime | None = None) -> None:
     """Upgrade to the newest revision, make the months' partitions, and grant the runtime role its verbs.
 
-    Besides reading and writing it may refresh the planner's statistics (MAINTAIN, from PostgreSQL 17 on): an import
-    fills tables faster than autovacuum looks.
+    Besides reading and writing it may refresh the planner's statistics (MAINTAIN): an import fills tables faster than
+    autovacuum looks.
     """
     engine = create_async_engine(
         owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool
@@ -66,8 +66,7 @@ async def upgrade(owner_dsn: str, service: str, app_role: str, *, now: datetime 
             await owner.execute(
                 f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO "{app_role}"'
             )
-            if owner.get_server_version() >= (17,):
-                await owner.execute(f'GRANT MAINTAIN ON ALL TABLES IN SCHEMA {schema} TO "{app_role}"')
+            await owner.execute(f'GRANT MAINTAIN ON ALL TABLES IN SCHEMA {schema} TO "{app_role}"')
             await owner.execute(f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO "{app_role}"')
     finally:
         await owner.close()

@@ -343,7 +343,6 @@ class Worker:
                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname IN ('public', 'stage') AND c.relkind = 'r' AND NOT c.relispartition
                   AND c.relname NOT IN ('uploads', 'alembic_version')
-                  AND current_setting('server_version_num')::int >= 170000
                 """
             )
             if tables:

@@ -13,7 +13,7 @@ import pytest
 from deploy.kafka import broker
 from deploy.managed import NotPrepared, describe
 from deploy.postgres import Server
-from deploy.provision import SERVICES, address, connected, prepare, quoted
+from deploy.provision import SERVICES, TooOld, address, connected, prepare, quoted
 from deploy.topics import topics
 from shared.bus.kafka_cluster import Cluster, create_topics
 
@@ -85,6 +85,19 @@ async def test_a_service_owns_nothing_and_cannot_enter_another_ones_database(
         await asyncpg.connect(mine.rpartition("/")[0] + f"/{PREFIX}mastery")
 
     assert owned == 0
+
+
+async def test_a_server_that_is_too_old_is_named_and_left_as_it_is(
+    postgres: Server, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = asyncpg.ServerVersion(16, 9, 0, "final", 0)
+    monkeypatch.setattr(asyncpg.Connection, "get_server_version", lambda self: old)
+
+    with pytest.raises(TooOld, match="PostgreSQL 16; Trellis needs 17"):
+        await prepare(postgres.admin_dsn, describe(postgres.admin_dsn, told))
+
+    async with connected(postgres.admin_dsn) as admin:
+        assert await admin.fetchval("SELECT count(*) FROM pg_roles WHERE starts_with(rolname, $1)", PREFIX) == 0
 
 
 @pytest.mark.parametrize(
