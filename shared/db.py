@@ -336,12 +336,13 @@ def driver_error(wrong: DBAPIError) -> BaseException | None:
 
 
 def is_away(wrong: BaseException | None) -> bool:
-    """Whether this says that the database is not there, or has let the connection go.
+    """Whether this says that the database is not there, or has let the connection go, or is still busy on it with what
+    was given up.
 
-    The driver says of a closed connection what it says of a question put wrongly, InterfaceError: only the words tell.
+    The driver says of such a connection what it says of a question put wrongly, InterfaceError: only the words tell.
     """
     if isinstance(wrong, asyncpg.InterfaceError):
-        return "connection is closed" in str(wrong)
+        return any(words in str(wrong) for words in ("connection is closed", "operation is in progress"))
     return isinstance(wrong, _AWAY)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from shared import crash
 from shared.auth import Caller
 from shared.compute import Compute, ProcessDied
-from shared.db import Database, Transaction
+from shared.db import Database, Transaction, is_away
 from shared.errors import Conflict, Invalid, Unavailable
 from shared.events import payload_of, type_of
 from shared.events_pb.trellis.events.assessment.v1.assessment_pb2 import Form, FormPublished
@@ -344,6 +344,17 @@ async def test_a_connection_that_is_closed_under_a_transaction_is_a_database_tha
     for way in (database.transaction(CALLER), database.reading(CALLER), database.looking(CALLER)):
         with pytest.raises(Unavailable):
             await _cut_off(way)
+
+
+async def test_a_connection_that_is_still_busy_is_a_database_that_is_away(database: Database) -> None:
+    async with database.system() as tx:
+        slow = asyncio.create_task(tx.fetchval("SELECT pg_sleep(0.3)"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(asyncpg.InterfaceError) as busy:
+            await tx.fetchval("SELECT 1")
+        await slow
+
+    assert is_away(busy.value)
 
 
 async def _cut_off(way: contextlib.AbstractAsyncContextManager[Transaction]) -> None:
