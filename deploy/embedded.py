@@ -18,7 +18,6 @@ from uuid import UUID
 
 import httpx
 import structlog
-from httpx_aiohttp import AiohttpTransport
 
 from deploy import connections, demo_district, first_key, proposals
 from deploy.cli.door import Door, DoorError, Report, opened
@@ -36,6 +35,7 @@ from shared import runtime, telemetry
 from shared.bus.embedded import EmbeddedBus
 from shared.compute import Compute
 from shared.db import Database
+from shared.network import carrier
 from shared.runtime import Service
 
 HOST = "127.0.0.1"
@@ -270,7 +270,7 @@ def build(
 
 
 async def _answers(url: str) -> None:
-    async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=url, transport=AiohttpTransport()) as asking:
+    async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=url, transport=carrier()) as asking:
         while True:
             try:
                 if (await asking.get("/healthz")).is_success:

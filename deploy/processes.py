@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -32,6 +31,7 @@ from deploy.topics import topics
 from shared import runtime
 from shared.bus.kafka_cluster import Cluster, brokers, create_topics
 from shared.errors import TrellisError
+from shared.network import carrier
 
 HOST = "127.0.0.1"
 MAX_CONNECTIONS = 100
@@ -232,7 +232,7 @@ class _Keeper:
         children.record(self._home.run / "kafka.json", self._broker.pid)
 
     async def _answers(self, name: str, deadline: float) -> None:
-        async with httpx.AsyncClient(transport=AiohttpTransport()) as asking:
+        async with httpx.AsyncClient(transport=carrier()) as asking:
             while True:
                 if self._processes[name].poll() is not None:
                     raise UpFailed(f"{name} ended instead of answering; the end of its log:\n{self._last_words(name)}")

@@ -1,6 +1,5 @@
 """One service asking another: JSON over HTTP, with a deadline, the caller attached and the trace carried on.
 
-httpx speaks through aiohttp's transport: its own pool does not survive cancelled requests (encode/httpcore#1093).
 The deadline belongs to the transport; never wrap a call in `wait_for`.
 """
 
@@ -10,11 +9,11 @@ from typing import Any
 
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel
 
 from shared import errors, telemetry
 from shared.auth import Caller, Tokens
+from shared.network import carrier
 
 
 class MayHaveHappened(errors.Unavailable):
@@ -34,7 +33,7 @@ class ServiceClient:
     ) -> None:
         self._tokens = tokens
         self._http = httpx.AsyncClient(
-            base_url=base_url, timeout=httpx.Timeout(timeout_seconds), transport=transport or AiohttpTransport()
+            base_url=base_url, timeout=httpx.Timeout(timeout_seconds), transport=transport or carrier()
         )
 
     async def post(self, path: str, body: BaseModel | dict[str, Any], caller: Caller) -> Any:

@@ -6,9 +6,10 @@ once, and owns the only COPY: SQLAlchemy begins lazily, so a COPY on a connectio
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 
 from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
-from shared.errors import Invalid, Unavailable
+from shared.errors import Invalid, TrellisError, Unavailable
 from shared.looking import Look, Lookers, schools_of
 
 
@@ -352,21 +353,45 @@ class NotText(Invalid):
 
 @contextmanager
 def _said_truly() -> Iterator[None]:
-    """A database that is away is Unavailable, a text it cannot hold Invalid, however the drivers put it."""
     try:
         yield
-    except asyncpg.CharacterNotInRepertoireError as wrong:
-        raise NotText from wrong
-    except (*_AWAY, asyncpg.InterfaceError, PoolTimeout) as away:
-        if isinstance(away, asyncpg.InterfaceError) and not is_away(away):
-            raise
-        raise Unavailable("The database does not answer.") from away
-    except DBAPIError as away:
-        if away.connection_invalidated or is_away(driver_error(away)):
-            raise Unavailable("The database does not answer.") from away
-        if isinstance(driver_error(away), asyncpg.CharacterNotInRepertoireError):
-            raise NotText from away
+    except Exception as wrong:
+        if (truth := _truth(wrong)) is not None:
+            raise truth from wrong
         raise
+
+
+def _truth(wrong: BaseException | None) -> TrellisError | None:
+    """A database that is away is Unavailable, a text it cannot hold Invalid, however the drivers put it."""
+    is_gone = isinstance(wrong, PoolTimeout)
+    if isinstance(wrong, DBAPIError):
+        is_gone, wrong = wrong.connection_invalidated, driver_error(wrong)
+    if isinstance(wrong, asyncpg.CharacterNotInRepertoireError):
+        return NotText()
+    return Unavailable("The database does not answer.") if is_gone or is_away(wrong) else None
+
+
+class _Looking(AbstractAsyncContextManager[Look]):
+    """A look, within a span, and what goes wrong said truly: by hand, for generators would cost as much as looking."""
+
+    __slots__ = ("_look", "_span")
+
+    def __init__(self, look: Look, span: AbstractContextManager[object]) -> None:
+        self._look = look
+        self._span = span
+
+    async def __aenter__(self) -> Look:
+        self._span.__enter__()
+        return self._look
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if wrong is not None and (truth := _truth(wrong)) is not None:
+                raise truth from wrong
+        finally:
+            self._span.__exit__(kind, wrong, trace)
 
 
 class Database:
@@ -429,11 +454,9 @@ class Database:
                     await _rolled_back(raw)
                     raise
 
-    @asynccontextmanager
-    async def look(self, caller: Caller) -> AsyncIterator[Look]:
+    def look(self, caller: Caller) -> AbstractAsyncContextManager[Look]:
         """For single statements on the caller's behalf, each in one round trip; planned once, by index."""
-        with telemetry.span(f"{self.name} look"), _said_truly():
-            yield Look(self._lookers, caller)
+        return _Looking(Look(self._lookers, caller), telemetry.span(f"{self.name} look"))
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         settings = {**_SESSION, **_LOOKING, "application_name": f"trellis-{self.name}"}

@@ -29,6 +29,11 @@ def schools_of(caller: Caller) -> str:
     return ",".join(str(UUID(str(one))) for one in caller.schools) or str(UUID(int=0))
 
 
+@lru_cache(maxsize=1_000)
+def _names_of(caller: Caller) -> tuple[str, str]:
+    return str(caller.district), schools_of(caller)
+
+
 class Lookers:
     """The connections of those who look, each lent to one at a time."""
 
@@ -39,16 +44,28 @@ class Lookers:
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Raw]:
-        """A connection; one that is closed by the end is not lent again."""
-        async with self._free:
+        """A connection for the length of a block."""
+        raw = await self.take()
+        try:
+            yield raw
+        finally:
+            self.give_back(raw)
+
+    async def take(self) -> Raw:
+        """A connection; whoever takes it gives it back."""
+        await self._free.acquire()
+        try:
             raw = self._idle.pop() if self._idle else None
-            if raw is None or raw.is_closed():
-                raw = await self._connect()
-            try:
-                yield raw
-            finally:
-                if not raw.is_closed():
-                    self._idle.append(raw)
+            return await self._connect() if raw is None or raw.is_closed() else raw
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, raw: Raw) -> None:
+        """Somebody else may have it; one that is closed by now is not lent again."""
+        if not raw.is_closed():
+            self._idle.append(raw)
+        self._free.release()
 
     async def close(self) -> None:
         for raw in self._idle:
@@ -65,16 +82,16 @@ class Look:
 
     async def fetchrow(self, sql: str, *values: object) -> asyncpg.Record | None:
         """The first row of a SELECT that says `{named}`."""
-        async with self._lookers.lend() as raw:
-            try:
-                return await raw.fetchrow(
-                    _naming(sql, len(values)), *values, str(self.caller.district), schools_of(self.caller)
-                )
-            except asyncpg.PostgresError:
-                raise
-            except BaseException:
-                raw.terminate()  # given up in the middle: whatever it says now answers nobody
-                raise
+        raw = await self._lookers.take()
+        try:
+            return await raw.fetchrow(_naming(sql, len(values)), *values, *_names_of(self.caller))
+        except asyncpg.PostgresError:
+            raise
+        except BaseException:
+            raw.terminate()  # given up in the middle: whatever it says now answers nobody
+            raise
+        finally:
+            self._lookers.give_back(raw)
 
 
 @lru_cache(maxsize=1_000)

@@ -101,7 +101,9 @@ def span(
 ) -> AbstractContextManager[trace.Span]:
     """A span; its parent is the one around it, or the given `traceparent`, or the one in the request's headers."""
     given = parent or (headers.get("traceparent") if headers else None)
-    return _Carried(given) if _kept is False else _span(name, given)
+    if _kept is not False:
+        return _span(name, given)
+    return _CARRIED_ALREADY if given is None and _carried.get() is not None else _Carried(given)
 
 
 @contextmanager
@@ -130,6 +132,21 @@ class _Carried:
 
     def __exit__(self, *_: object) -> None:
         _carried.set(self._before)
+
+
+class _CarriedAlready:
+    """Within a trace that is carried on already, where no span is kept: nothing is to be done."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> trace.Span:
+        return trace.INVALID_SPAN
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+_CARRIED_ALREADY = _CarriedAlready()
 
 
 def traceparent() -> str | None:

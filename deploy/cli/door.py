@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from deploy.cli.sending import bytes_of, length_of
+from shared.network import carrier
 
 if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
     import httpx
@@ -40,14 +41,13 @@ class Door:
 
     def __init__(self, url: str, key: str) -> None:
         import httpx
-        from httpx_aiohttp import AiohttpTransport
 
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(30, connect=5),
-            transport=AiohttpTransport(),
+            transport=carrier(),
         )
 
     async def send(

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from deploy.kafka import broker
+from shared.network import carrier
 from tests.bench import material, meter
 from tests.bench.figures import figure, machine, say
 from tests.bench.pipeline import prepare, scratch
@@ -37,7 +37,7 @@ async def submissions(platform: Platform, key: str, count: int, items: int) -> l
     async with httpx.AsyncClient(
         base_url=platform.url,
         headers={"authorization": f"Bearer {key}"},
-        transport=AiohttpTransport(),
+        transport=carrier(),
         timeout=httpx.Timeout(30),
     ) as client:
         for number in range(count):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from deploy.cli.roster.config import ProviderConfig
+from shared.network import authorities
 
 if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
     import httpx
@@ -236,7 +237,9 @@ async def opened(
     import httpx
 
     # httpx's own transport, not aiohttp's: only it can send a filter as it is, which some providers need.
-    async with httpx.AsyncClient(timeout=httpx.Timeout(120, connect=10), follow_redirects=False) as http:
+    async with httpx.AsyncClient(
+        verify=authorities(), timeout=httpx.Timeout(120, connect=10), follow_redirects=False
+    ) as http:
         yield Provider(config, http, heard, pause=pause)
 
 

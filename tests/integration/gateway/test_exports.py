@@ -8,12 +8,12 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from httpx_aiohttp import AiohttpTransport
 
 from shared.auth import SCOPES
 from shared.db import Database
 from shared.errors import Invalid, Unavailable
 from shared.http import answer_errors
+from shared.network import carrier
 from shared.streamed import Out, Streamed
 from tests.integration.gateway.conftest import OPERATOR
 from tests.integration.gateway.wire import gateway_on_the_wire
@@ -88,7 +88,7 @@ async def door(fresh_database: Callable[[str], Awaitable[Database]]) -> AsyncIte
     database = await fresh_database("gateway")
     async with (
         gateway_on_the_wire(database, World(), dress=roster.dress) as url,
-        httpx.AsyncClient(base_url=url, timeout=10, transport=AiohttpTransport()) as http,
+        httpx.AsyncClient(base_url=url, timeout=10, transport=carrier()) as http,
     ):
         operator = {"authorization": f"Bearer {OPERATOR}"}
         await http.post("/v1/districts", json={"slug": "north", "name": "North"}, headers=operator)

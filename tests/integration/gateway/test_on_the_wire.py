@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 from fastapi import FastAPI
-from httpx_aiohttp import AiohttpTransport
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.auth import SCOPES
 from shared.db import Database
+from shared.network import carrier
 from tests.integration.gateway.conftest import OPERATOR
 from tests.integration.gateway.wire import gateway_on_the_wire
 from tests.unit.gateway.world import World
@@ -54,7 +54,7 @@ async def test_a_storm_of_cancelled_requests_leaves_every_pool_whole(database: D
 
     async with (
         gateway_on_the_wire(database, world, dress=slow) as url,
-        httpx.AsyncClient(base_url=url, timeout=10, transport=AiohttpTransport()) as http,
+        httpx.AsyncClient(base_url=url, timeout=10, transport=carrier()) as http,
     ):
         http.headers["authorization"] = await _key(http)
         cancelled = 0
@@ -93,7 +93,7 @@ async def test_a_question_nobody_waits_for_is_given_up(database: Database) -> No
 
     async with (
         gateway_on_the_wire(database, world, dress=noting) as url,
-        httpx.AsyncClient(base_url=url, timeout=10, transport=AiohttpTransport()) as http,
+        httpx.AsyncClient(base_url=url, timeout=10, transport=carrier()) as http,
     ):
         http.headers["authorization"] = await _key(http)
         asking = asyncio.create_task(http.post("/graphql", json=QUESTION))
@@ -128,7 +128,7 @@ async def test_questions_that_run_out_of_time_leave_every_pool_whole(database: D
 
     async with (
         gateway_on_the_wire(database, world, dress=stuck, wall_clock_seconds=1.0) as url,
-        httpx.AsyncClient(base_url=url, timeout=20, transport=AiohttpTransport()) as http,
+        httpx.AsyncClient(base_url=url, timeout=20, transport=carrier()) as http,
     ):
         http.headers["authorization"] = await _key(http)
         late = await asyncio.gather(*(http.post("/graphql", json=QUESTION) for _ in range(40)))
@@ -179,7 +179,7 @@ async def test_a_file_is_passed_on_while_it_comes(database: Database) -> None:
 
     async with (
         gateway_on_the_wire(database, world, dress=watching) as url,
-        httpx.AsyncClient(base_url=url, timeout=20, transport=AiohttpTransport()) as http,
+        httpx.AsyncClient(base_url=url, timeout=20, transport=carrier()) as http,
     ):
         key = await _key(http)
         answer = await http.post("/v1/imports/answers", content=pieces(), headers={"authorization": key})
@@ -194,7 +194,7 @@ async def test_a_file_is_passed_on_while_it_comes(database: Database) -> None:
 async def test_an_upload_that_breaks_off_is_not_kept(database: Database) -> None:
     world = World()
     async with gateway_on_the_wire(database, world) as url:
-        async with httpx.AsyncClient(base_url=url, transport=AiohttpTransport()) as http:
+        async with httpx.AsyncClient(base_url=url, transport=carrier()) as http:
             key = await _key(http)
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -207,7 +207,7 @@ async def test_an_upload_that_breaks_off_is_not_kept(database: Database) -> None
         writer.transport.abort()
         await asyncio.sleep(0.5)
 
-        async with httpx.AsyncClient(base_url=url, transport=AiohttpTransport()) as http:
+        async with httpx.AsyncClient(base_url=url, transport=carrier()) as http:
             after = await http.post("/v1/imports/answers", content=b"whole", headers={"authorization": key})
 
     assert after.status_code == 202

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from httpx_aiohttp import AiohttpTransport
 
 from services.gateway.main import build_app
 from services.gateway.oneroster import passage as ways
 from services.gateway.oneroster.passage import Passage
 from shared.auth import SCOPES, Tokens
 from shared.db import Database
+from shared.network import carrier
 from tests.integration.gateway.conftest import OPERATOR, PEPPER
 from tests.integration.gateway.rostering import JSON, Roster
 from tests.integration.gateway.wire import served
@@ -60,7 +60,7 @@ async def _wire(database: Database, roster: Roster, silent_seconds: float) -> As
         app = build_app(database, clients(World()), passage=passage, pepper=PEPPER, operator_secret=OPERATOR)
         async with (
             served(app) as url,
-            httpx.AsyncClient(base_url=url, timeout=60, transport=AiohttpTransport()) as http,
+            httpx.AsyncClient(base_url=url, timeout=60, transport=carrier()) as http,
         ):
             operator = {"authorization": f"Bearer {OPERATOR}"}
             await http.post("/v1/districts", json={"slug": "north", "name": "North"}, headers=operator)
