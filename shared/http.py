@@ -6,6 +6,7 @@ dependency's scope is the function.
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, get_type_hints
 
 import structlog
@@ -14,9 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from pydantic import TypeAdapter, ValidationError
-from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -100,6 +100,20 @@ class BatchRoute(APIRoute):
         return handle
 
 
+class App(FastAPI):
+    """An application behind others: what these answer themselves takes none of its detours."""
+
+    def __init__(self, *, before: Sequence[Middleware], **how: Any) -> None:
+        super().__init__(telemetry=NO_TELEMETRY, **how)
+        self._before = before
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app = super().build_middleware_stack()
+        for cls, args, kwargs in reversed(self._before):
+            app = cls(app, *args, **kwargs)
+        return app
+
+
 class Whole(Route):
     """Everything under a path, answered by an application of its own, before any other route is looked at.
 
@@ -131,13 +145,12 @@ class _Wholes:
 
 def build_app(*, name: str, database: Database, tokens: Tokens, routers: Sequence[APIRouter]) -> FastAPI:
     """A service's application: its routers, and what every service offers besides."""
-    app = FastAPI(title=f"Trellis {name}", openapi_url=None, telemetry=NO_TELEMETRY)
+    wholes = [route for router in routers for route in router.routes if isinstance(route, Whole)]
+    before = [Middleware(Observed, name=name), Middleware(_Wholes, wholes=wholes)]
+    app = App(title=f"Trellis {name}", openapi_url=None, before=before)
     app.state.database = database
     app.state.tokens = tokens
     answer_errors(app)
-    app.add_middleware(Observed, name=name)
-    wholes = [route for router in routers for route in router.routes if isinstance(route, Whole)]
-    app.user_middleware.append(Middleware(_Wholes, wholes=wholes))  # the innermost
     app.include_router(health(database))
     app.include_router(_causes())
     for router in routers:
@@ -220,7 +233,7 @@ class Observed:
                 status = message["status"]
             await send(message)
 
-        with telemetry.span(f"{self._name} {scope['method']}", headers=Headers(scope=scope)):
+        with telemetry.span(f"{self._name} {scope['method']}", parent=_traceparent(scope)):
             try:
                 await self._app(scope, receive, watched)
             except Exception:
@@ -228,6 +241,17 @@ class Observed:
                 raise
             finally:
                 route = getattr(scope.get("route"), "path", "none")
-                telemetry.HTTP_SECONDS.labels(self._name, scope["method"], route, str(status)).observe(
-                    time.monotonic() - begun
-                )
+                _durations(self._name, scope["method"], route, status).observe(time.monotonic() - begun)
+
+
+@lru_cache(maxsize=1_000)
+def _durations(service: str, method: str, route: str, status: int) -> Histogram:
+    return telemetry.HTTP_SECONDS.labels(service, method, route, str(status))
+
+
+def _traceparent(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            given: bytes = value
+            return given.decode("latin-1")
+    return None

@@ -6,7 +6,7 @@ Logs are one JSON object a line: a constant event, values as fields, ids and nev
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from random import getrandbits
@@ -96,11 +96,9 @@ def silence(stream: TextIO) -> None:
             logging.root.removeHandler(handler)
 
 
-def span(
-    name: str, *, parent: str | None = None, headers: Mapping[str, str] | None = None
-) -> AbstractContextManager[trace.Span]:
-    """A span; its parent is the one around it, or the given `traceparent`, or the one in the request's headers."""
-    given = parent or (headers.get("traceparent") if headers else None)
+def span(name: str, *, parent: str | None = None) -> AbstractContextManager[trace.Span]:
+    """A span; its parent is the one around it, or the given `traceparent`."""
+    given = parent or None
     if _kept is not False:
         return _span(name, given)
     return _CARRIED_ALREADY if given is None and _carried.get() is not None else _Carried(given)

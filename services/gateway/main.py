@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -32,7 +33,7 @@ from shared.auth import Caller, Tokens
 from shared.client import ServiceClient
 from shared.db import Database
 from shared.errors import Forbidden, Invalid, NotFound
-from shared.http import NO_TELEMETRY, Observed, answer_errors, health, metrics_page, problem
+from shared.http import App, Observed, answer_errors, health, metrics_page, problem
 from shared.runtime import Service
 from shared.settings import ServiceSettings
 
@@ -121,12 +122,14 @@ def build_app(
     budget = Budget(cost_per_minute, monotonic=monotonic)
     view = GraphQLView(schema._schema, door, services, budget, wall_clock_seconds=wall_clock_seconds)
 
-    app = FastAPI(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
+    before = [
+        Middleware(Observed, name="gateway"),
+        Middleware(OneRoster, door=door, budget=budget, passage=passage, public_url=public_url),
+    ]
+    app = App(title="Trellis", version="1", openapi_url=None, docs_url=None, redoc_url=None, before=before)
     answer_errors(app)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_middleware(Gate, door=door)
-    app.add_middleware(OneRoster, door=door, budget=budget, passage=passage, public_url=public_url)
-    app.add_middleware(Observed, name="gateway")
     app.include_router(health(database, with_metrics=False), include_in_schema=False)
     app.include_router(keys.routes(store, door, _schools(services), now))
     app.include_router(files.routes(clients))

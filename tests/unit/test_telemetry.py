@@ -16,7 +16,7 @@ def test_without_recording_a_trace_that_came_is_carried_on_and_one_is_begun_wher
     said = _said(f"""
 telemetry.configure("test")
 print(telemetry.traceparent())
-with telemetry.span("edge", headers={{"traceparent": "{GIVEN}"}}):
+with telemetry.span("edge", parent="{GIVEN}"):
     with telemetry.span("inside"):
         print(telemetry.traceparent())
     print(telemetry.traceparent())
