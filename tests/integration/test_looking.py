@@ -8,6 +8,7 @@ import pytest
 
 from shared.auth import Caller
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.looking import NAMED, Look, Lookers
 
 FreshDatabase = Callable[[str], Awaitable[Database]]
@@ -87,6 +88,34 @@ async def test_nothing_is_written_by_who_looks(database: Database) -> None:
 async def test_a_statement_that_does_not_wait_for_the_name_is_refused(database: Database) -> None:
     with pytest.raises(ValueError, match="named"):
         await _seen(database, _caller(NORTH), "SELECT count(*) FROM orgs")
+    await database.close()
+
+
+async def test_who_found_no_connection_leaves_the_place_to_the_next(database: Database) -> None:
+    raw = await database._connected()
+    tries = iter([OSError("nobody answers"), None])
+
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        if (wrong := next(tries)) is not None:
+            raise wrong
+        return raw
+
+    lookers = Lookers(connect, most=1)
+
+    with pytest.raises(OSError, match="nobody answers"):
+        await Look(lookers, _caller(NORTH)).fetchrow(WHO)
+    assert await Look(lookers, _caller(NORTH)).fetchrow(WHO) is not None
+    await lookers.close()
+    await database.close()
+
+
+async def test_a_connection_that_broke_is_a_database_that_does_not_answer_and_is_not_lent_again(
+    database: Database,
+) -> None:
+    with pytest.raises(Unavailable):
+        await _seen(database, _caller(NORTH), f"SELECT pg_terminate_backend(pg_backend_pid()) AS ended WHERE {NAMED}")
+
+    assert await _seen(database, _caller(NORTH)) == "north-0,north-1"
     await database.close()
 
 
