@@ -149,7 +149,9 @@ class TestAKey:
         await gateway.new_district()
         made = await gateway.new_key()
 
+        assert await gateway.opens(made["key"])
         assert not await gateway.opens(secret.renewed(made["id"]).text)
+        assert await gateway.opens(made["key"])
 
     async def test_that_is_fake_costs_no_look_up(self, gateway: Gateway) -> None:
         await gateway.database.close()
