@@ -7,8 +7,7 @@ for whatever reason, it is closed. So cancelled requests can neither lose a conn
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import cast
 
 import httptools
@@ -168,6 +167,23 @@ class Connection(asyncio.Protocol):
             self._whole = True
 
 
+class _Loan(AbstractAsyncContextManager[Connection]):
+    """A connection for the length of a block; by hand, for a generator would cost as much as the request it is for."""
+
+    __slots__ = ("_connection", "_connections", "_fresh")
+
+    def __init__(self, connections: "Connections", fresh: bool) -> None:
+        self._connections = connections
+        self._fresh = fresh
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._connections.take(self._fresh)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        self._connections.give_back(self._connection)
+
+
 class Connections:
     """A pool of connections to one place."""
 
@@ -180,21 +196,25 @@ class Connections:
         self._idle: deque[Connection] = deque()
         self._lent: set[Connection] = set()
 
-    @asynccontextmanager
-    async def lend(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
+    def lend(self, *, fresh: bool = False) -> AbstractAsyncContextManager[Connection]:
         """A connection for one request; Away when there is none in time. A `fresh` one was never used."""
+        return _Loan(self, fresh)
+
+    async def take(self, fresh: bool) -> Connection:
+        """A connection; whoever takes it gives it back."""
         connection = await self._take(fresh)
         self._lent.add(connection)
-        try:
-            yield connection
-        finally:
-            self._lent.discard(connection)
-            self._free.release()
-            if connection.can_be_lent_again:
-                connection.idle_since = asyncio.get_running_loop().time()
-                self._idle.append(connection)
-            else:
-                connection.close()
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """The next request may have it, if it has come to the end of its answer."""
+        self._lent.discard(connection)
+        self._free.release()
+        if connection.can_be_lent_again:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         """Close every connection, whatever it is doing."""

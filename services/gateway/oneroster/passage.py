@@ -157,23 +157,23 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
 class _Patience:
     """Gives up what is done within when nothing happens for too long, or the client has hung up (as `receive` tells).
 
-    A question is watched only when its answer is slow: a task for each would cost more than it saves. What may change
-    something is never given up for a client that is gone.
+    Neither begins before an answer is slow: a deadline and a task for each would cost more than they save. What may
+    change something is never given up for a client that is gone.
     """
 
     def __init__(self, seconds: float, receive: Receive | None) -> None:
         self._seconds = seconds
         self._receive = receive
-        self._limit = asyncio.timeout(seconds)
+        self._limit = asyncio.timeout(None)
         self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
         self._later: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
         self._gone = False
 
     async def __aenter__(self) -> "_Patience":
         await self._limit.__aenter__()
-        if self._receive is not None:
-            self._later = self._loop.call_later(WATCHED_AFTER_SECONDS, self._begin)
+        self._later = self._loop.call_later(min(WATCHED_AFTER_SECONDS, self._seconds), self._begin)
         return self
 
     async def __aexit__(
@@ -192,12 +192,14 @@ class _Patience:
 
     def renew(self) -> None:
         """Something happened: be as patient again."""
-        if not self._gone:
-            self._limit.reschedule(self._loop.time() + self._seconds)
+        self._since = self._loop.time()
+        if not self._gone and self._limit.when() is not None:
+            self._limit.reschedule(self._since + self._seconds)
 
     def _begin(self) -> None:
-        assert self._receive is not None
-        self._watch = self._loop.create_task(self._wait_for_the_end(self._receive))
+        self._limit.reschedule(self._since + self._seconds)
+        if self._receive is not None:
+            self._watch = self._loop.create_task(self._wait_for_the_end(self._receive))
 
     async def _wait_for_the_end(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
