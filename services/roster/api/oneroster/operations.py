@@ -4,6 +4,7 @@ Words and sourcedIds alternate in every path of OneRoster, so a path is known by
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from services.roster.api.oneroster import gradebook, reads
@@ -23,27 +24,28 @@ _BASES = {
     base_of(Service.ROSTERING, Version.V11): None,
 }
 _DEPTH = PREFIX.count("/")
+_Table = dict[tuple[tuple[str, ...], bool], dict[str, Operation]]
 
 
 def _words(path: str) -> tuple[str, ...]:
     return tuple(path.strip("/").split("/")[::2])
 
 
-def _table() -> dict[tuple[Service | None, tuple[str, ...], bool], dict[str, Operation]]:
+def _tables() -> dict[Service | None, _Table]:
     """By service (None is 1.1, in small letters), the words of a path, and whether it ends in a sourcedId."""
-    table: dict[tuple[Service | None, tuple[str, ...], bool], dict[str, Operation]] = {}
+    tables: dict[Service | None, _Table] = {one: {} for one in (*Service, None)}
     for service, operations in OPERATIONS.items():
         for key, operation in operations.items():
             method, _, path = key.partition(" ")
             ends = path.endswith("{}")
-            table.setdefault((service, _words(path), ends), {})[method] = operation
+            tables[service].setdefault((_words(path), ends), {})[method] = operation
             if key not in ONLY_IN_12:
                 small = tuple(word.lower() for word in _words(path))
-                table.setdefault((None, small, ends), {})[method] = operation
-    return table
+                tables[None].setdefault((small, ends), {})[method] = operation
+    return tables
 
 
-_TABLE = _table()
+_TABLES = _tables()
 
 
 def _version_of(segments: Sequence[str]) -> Version:
@@ -54,19 +56,24 @@ def _version_of(segments: Sequence[str]) -> Version:
 def find(raw_path: str) -> Found | Version:
     """What this path means, or only the version that its answer has to speak."""
     segments = raw_path.strip("/").split("/")
+    version, depth, table = _based(tuple(segments[: _DEPTH + 2]))
+    rest = segments[depth:]
+    words = tuple(rest[::2])
+    if version is Version.V11:
+        words = tuple([word.lower() for word in words])
+    operations = table.get((words, len(rest) % 2 == 0))
+    if operations is None:
+        return version
+    sourced_ids = tuple([unquote(one) for one in rest[1::2]])
+    if "\0" in "".join(sourced_ids):
+        return version  # PostgreSQL has no such text
+    return Found(version, operations, sourced_ids)
+
+
+@lru_cache(maxsize=1_000)
+def _based(segments: tuple[str, ...]) -> tuple[Version, int, _Table]:
+    """Version, how many segments its base has, and what there is under it, for a path that begins like this."""
     version = _version_of(segments)
     depth = _DEPTH + (1 if version is Version.V11 else 2)
     base = "/" + "/".join(segments[:depth]).lower()
-    rest = segments[depth:]
-    if base not in _BASES or not rest:
-        return version
-    words = tuple(rest[::2])
-    if version is Version.V11:
-        words = tuple(word.lower() for word in words)
-    operations = _TABLE.get((_BASES[base], words, len(rest) % 2 == 0))
-    if operations is None:
-        return version
-    sourced_ids = tuple(unquote(one) for one in rest[1::2])
-    if any("\0" in one for one in sourced_ids):
-        return version  # PostgreSQL has no such text
-    return Found(version, operations, sourced_ids)
+    return version, depth, _TABLES[_BASES[base]] if base in _BASES else {}

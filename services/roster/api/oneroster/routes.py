@@ -66,19 +66,27 @@ async def _answered(request: Request, found: Found | Version) -> ASGIApp:
 
 
 def _caller(request: Request) -> Caller:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = _header(request, b"authorization").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Refused(401, "unauthorisedrequest", "This needs a bearer token.")
     caller: Caller = request.app.state.tokens.read(token)
     return caller
 
 
+def _header(request: Request, name: bytes) -> str:
+    for one, value in request.scope["headers"]:
+        if one == name:
+            said: bytes = value
+            return said.decode("latin-1")
+    return ""
+
+
 def address(request: Request) -> str:
     """The public address, as the gateway says it."""
-    said = request.headers.get("x-public-url", "").rstrip("/")
+    said = _header(request, b"x-public-url").rstrip("/")
     if _ADDRESS.fullmatch(said):
         return said
-    host = request.headers.get("host", "")
+    host = _header(request, b"host")
     return f"http://{host}" if re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", host) else "http://localhost"
 
 
