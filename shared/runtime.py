@@ -18,7 +18,7 @@ from shared.bus.bus import Bus
 from shared.db import Database
 from shared.events import type_of
 from shared.inbox import Consumer, Listens
-from shared.lenient import LenientRequestLine
+from shared.joining import JoinedAnswers
 from shared.migrate import check_row_level_security
 from shared.outbox import Relay
 
@@ -51,7 +51,7 @@ def serving_of(app: ASGIApp) -> uvicorn.Config:
     """How an application is served. The address that connects is who asks: no header says otherwise."""
     return uvicorn.Config(
         app,
-        http=LenientRequestLine,
+        http=JoinedAnswers,
         log_config=None,
         access_log=False,
         lifespan="off",
