@@ -462,7 +462,7 @@ class Database:
         settings = {**_SESSION, **_LOOKING, "application_name": f"trellis-{self.name}"}
         return await asyncpg.connect(
             self.dsn, timeout=10, command_timeout=300, server_settings=settings,
-            statement_cache_size=200, max_cacheable_statement_size=100_000,
+            statement_cache_size=200, max_cacheable_statement_size=100_000, max_cached_statement_lifetime=0,
         )  # fmt: skip
 
     @asynccontextmanager
