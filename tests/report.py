@@ -1,10 +1,15 @@
-"""Turns the record of a test run into a page: `python -m tests.report RUN.xml PAGE.md`."""
+"""Turns the record of a test run into a page: `python -m tests.report RUN.xml [AGAIN.xml …] PAGE.md`.
+
+Of a test that was run again, the last record counts, and the page says so.
+"""
 
 import os
 import platform
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +18,15 @@ import psutil
 _PRINTED = re.compile(r"^.*(?:seed|killed).*$", re.IGNORECASE | re.MULTILINE)
 
 
-def page_of(run: Path, now: datetime) -> str:
-    """The page for a JUnit record: the machine, the counts, and every test with its time and what it printed."""
-    suite = ET.parse(run).getroot().find("testsuite")  # noqa: S314  # our own file
-    if suite is None:
-        raise SystemExit(f"{run} holds no test suite")
-    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+def page_of(runs: Sequence[Path], now: datetime) -> str:
+    """The page for JUnit records: the machine, the counts, and every test with its time and what it printed."""
+    suites = [_suite(run) for run in runs]
+    last = {
+        (case.get("classname", ""), case.get("name", "")): case for suite in suites for case in suite.iter("testcase")
+    }
+    cases = [last[name] for name in sorted(last)]
+    outcomes = Counter(_outcome(case) for case in cases)
+    again = sum(len(suite.findall("testcase")) for suite in suites) - len(cases)
     lines = [
         "# What the long tests found",
         "",
@@ -27,23 +34,34 @@ def page_of(run: Path, now: datetime) -> str:
         "",
         f"* {now:%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{platform.system()}, Python {platform.python_version()}",
-        f"* {total - failed - skipped} passed, {failed} failed, {skipped} skipped "
-        f"in {float(suite.get('time', 0)):.0f} s",
+        f"* {outcomes['passed']} passed, {outcomes['failure'] + outcomes['error']} failed, "
+        f"{outcomes['skipped']} skipped in {sum(float(suite.get('time', 0)) for suite in suites):.0f} s",
+        *([f"* {again} of them were run again, and are told as the last time"] if again else []),
         "",
         "| test | outcome | seconds |",
         "| --- | --- | --- |",
     ]
     said = []
-    for case in sorted(suite.iter("testcase"), key=lambda case: (case.get("classname", ""), case.get("name", ""))):
-        bad = [kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None]
+    for case in cases:
         name = (case.get("name") or "").replace("|", "\\|")
-        lines.append(f"| {name} | {bad[0] if bad else 'passed'} | {float(case.get('time', 0)):.0f} |")
+        lines.append(f"| {name} | {_outcome(case)} | {float(case.get('time', 0)):.0f} |")
         printed = case.find("system-out")
         if printed is not None and printed.text and (found := _PRINTED.findall(printed.text)):
             said += [f"* {name}: {'; '.join(line.strip() for line in found)}"]
     if said:
         lines += ["", "What they printed:", "", *said]
     return "\n".join(lines) + "\n"
+
+
+def _suite(run: Path) -> ET.Element:
+    suite = ET.parse(run).getroot().find("testsuite")  # noqa: S314  # our own file
+    if suite is None:
+        raise SystemExit(f"{run} holds no test suite")
+    return suite
+
+
+def _outcome(case: ET.Element) -> str:
+    return next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed")
 
 
 def _processor() -> str:
@@ -55,4 +73,5 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(page_of(Path(sys.argv[1]), datetime.now(UTC)))
+    *records, page = map(Path, sys.argv[1:])
+    page.write_text(page_of(records, datetime.now(UTC)))

@@ -157,7 +157,9 @@ async def test_answers_survive_kills_on_their_way(
     assert report["counts"]["added"] == sheets
     assert counted == sheets
     assert differences(told, recompute(files.forms, [as_csv]), students_of(files)) == []
-    assert sum(0.1 <= share <= 0.9 for share in shares) >= (kills + 1) // 2
+    # What was accepted goes on without the gateway: it may be done before another gateway can be killed.
+    in_the_middle = 1 if victim == "gateway" else (kills + 1) // 2
+    assert sum(0.1 <= share <= 0.9 for share in shares) >= in_the_middle
 
 
 async def test_a_matching_killed_with_its_service_starts_over_and_proposes_the_same(
