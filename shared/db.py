@@ -5,8 +5,8 @@ once, and owns the only COPY: SQLAlchemy begins lazily, so a COPY on a connectio
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -15,13 +15,11 @@ from uuid import UUID
 
 import asyncpg
 from google.protobuf.message import Message
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from shared import crash, events, telemetry
 from shared.auth import Caller, Purpose
-from shared.errors import Invalid, TrellisError, Unavailable
+from shared.away import said_truly, truth_of
 from shared.looking import Look, Lookers, schools_of
 
 
@@ -57,14 +55,6 @@ _KEPT = 1
 """Connections for bulk that are kept, with the stages that were made in them; who needs more gets more."""
 _SMALL = 64 * 1024
 """Bytes up to which a stage is emptied row by row."""
-_AWAY = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
 
 
 def _names(caller: Caller) -> str:
@@ -331,46 +321,6 @@ async def _rolled_back(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
         raise
 
 
-def driver_error(wrong: DBAPIError) -> BaseException | None:
-    """What the driver itself said: SQLAlchemy wraps it twice."""
-    return None if wrong.orig is None else wrong.orig.__cause__
-
-
-def is_away(wrong: BaseException | None) -> bool:
-    """Whether this says that the database is not there, or has let the connection go, or is still busy on it with what
-    was given up.
-
-    The driver says of such a connection what it says of a question put wrongly, InterfaceError: only the words tell.
-    """
-    if isinstance(wrong, asyncpg.InterfaceError):
-        return any(words in str(wrong) for words in ("connection is closed", "operation is in progress"))
-    return isinstance(wrong, _AWAY)
-
-
-class NotText(Invalid):
-    """A text has the character NUL, by which nothing is called."""
-
-
-@contextmanager
-def _said_truly() -> Iterator[None]:
-    try:
-        yield
-    except Exception as wrong:
-        if (truth := _truth(wrong)) is not None:
-            raise truth from wrong
-        raise
-
-
-def _truth(wrong: BaseException | None) -> TrellisError | None:
-    """A database that is away is Unavailable, a text it cannot hold Invalid, however the drivers put it."""
-    is_gone = isinstance(wrong, PoolTimeout)
-    if isinstance(wrong, DBAPIError):
-        is_gone, wrong = wrong.connection_invalidated, driver_error(wrong)
-    if isinstance(wrong, asyncpg.CharacterNotInRepertoireError):
-        return NotText()
-    return Unavailable("The database does not answer.") if is_gone or is_away(wrong) else None
-
-
 class _Looking(AbstractAsyncContextManager[Look]):
     """A look, within a span, and what goes wrong said truly: by hand, for generators would cost as much as looking."""
 
@@ -388,7 +338,7 @@ class _Looking(AbstractAsyncContextManager[Look]):
         self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if wrong is not None and (truth := _truth(wrong)) is not None:
+            if wrong is not None and (truth := truth_of(wrong)) is not None:
                 raise truth from wrong
         finally:
             self._span.__exit__(kind, wrong, trace)
@@ -443,7 +393,7 @@ class Database:
     @asynccontextmanager
     async def looking(self, caller: Caller, plans: Plans = Plans.AS_FITS) -> AsyncIterator[Transaction]:
         """The same for what is asked hundreds of times a second: without a session, on connections of its own."""
-        with telemetry.span(f"{self.name} transaction"), _said_truly():
+        with telemetry.span(f"{self.name} transaction"), said_truly():
             async with self._lookers.lend() as raw:
                 try:
                     tx = Transaction(None, raw, self.name)
@@ -481,7 +431,7 @@ class Database:
         *,
         snapshot: bool = False,
     ) -> AsyncIterator[Transaction]:
-        with telemetry.span(f"{self.name} transaction"), _said_truly():
+        with telemetry.span(f"{self.name} transaction"), said_truly():
             async with (engine or self._engine).connect() as connection:
                 pooled = await connection.get_raw_connection()
                 tx = Transaction(connection, pooled.driver_connection, self.name, empties_itself=engine is self._long)
@@ -500,7 +450,7 @@ class Database:
 
     async def raw(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of one's own, outside the pool, for LISTEN and advisory locks."""
-        with _said_truly():
+        with said_truly():
             return await asyncpg.connect(self.dsn, timeout=10)
 
     async def close(self) -> None:

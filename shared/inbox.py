@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import crash, events, telemetry
 from shared.auth import Caller
+from shared.away import driver_error, is_away
 from shared.bus.bus import Batch, Bus
-from shared.db import Database, Transaction, driver_error, is_away
+from shared.db import Database, Transaction
 from shared.errors import Unavailable
 from shared.events import Envelope
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from shared.away import is_away
 from shared.bus.bus import Hear
-from shared.db import Database, is_away
+from shared.db import Database
 from shared.errors import Unavailable
 from shared.events import Envelope
 from shared.outbox import COLUMNS, envelope_of

@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import crash
 from shared.auth import Caller
+from shared.away import is_away
 from shared.compute import Compute, ProcessDied
-from shared.db import Database, Transaction, is_away
+from shared.db import Database, Transaction
 from shared.errors import Conflict, Invalid, Unavailable
 from shared.events import payload_of, type_of
 from shared.events_pb.trellis.events.assessment.v1.assessment_pb2 import Form, FormPublished

@@ -15,8 +15,8 @@ from typing import Any
 from services.roster.domain.columns import Column, Kind, Version
 from services.roster.domain.layout import ENROLLED_1_2, READ
 from services.roster.domain.oneroster import vocabularies as words
-from services.roster.store.oneroster.description import mapped, written
 from services.roster.store.oneroster.objects.roles import ONE_ROLE
+from services.roster.store.oneroster.wording import mapped, written
 from services.roster.store.records import RECORDS, TYPES, Record, Ref
 from shared.db import Transaction
 from shared.errors import Invalid

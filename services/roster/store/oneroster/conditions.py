@@ -16,8 +16,8 @@ from services.roster.store.oneroster.description import (
     Parent,
     metadata_of,
     paths_of,
-    written,
 )
+from services.roster.store.oneroster.wording import written
 
 _COMPARED = {"=": "=", "!=": "IS DISTINCT FROM", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 _NOW = re.compile(r"\{now:(\w+)\}")

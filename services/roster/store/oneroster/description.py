@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
-from services.roster.domain.oneroster.versions import BOTH, Service, Version, base_of
+from services.roster.domain.oneroster.versions import BOTH, Service, Version
 from services.roster.domain.oneroster.vocabularies import Vocabulary
+from services.roster.store.oneroster.wording import (
+    Kinship,
+    gathered,
+    listed,
+    mapped,
+    nowhere,
+    quoted,
+    reference,
+    written,
+)
 
 
 class Kind(StrEnum):
@@ -92,19 +102,6 @@ class Field:
         raise NotImplementedError
 
 
-def quoted(sql: str) -> str:
-    """SQL for a text as a JSON string; unlike to_json(), its type is looked up once for all rows."""
-    return f"JSON_SCALAR({sql})::text"
-
-
-def mapped(sql: str, words: Vocabulary) -> str:
-    """The word of the other vocabulary for this one, which is asked for once."""
-    known = {**{word: word for word in sorted(words.same)}, **words.mapped}
-    cases = " ".join(f"WHEN '{word}' THEN '{other}'" for word, other in known.items())
-    other = "NULL" if words.other is None else f"'{words.other}'"
-    return f"CASE {sql} {cases} ELSE {other} END"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Text(Field):
     """A text. One that has `words11`, its vocabulary in 1.1, is never NULL, or the vocabulary has no other."""
@@ -146,11 +143,6 @@ class Day(Field):
 
     def paths(self, version: Version) -> Mapping[str, Compared]:
         return {self.name: Compared(Kind.DAY, self.sql)}
-
-
-def written(moment: str) -> str:
-    """A moment as OneRoster writes it: UTC, with milliseconds and Z."""
-    return f"""to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,63 +218,9 @@ class Metadata(Field):
         return {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kinship:
-    """What a reference leads to: its `type`, where such objects are found, and the path there."""
-
-    type: str
-    service: Service
-    path: str
-
-
-ORG = Kinship("org", Service.ROSTERING, "orgs")
-SESSION = Kinship("academicSession", Service.ROSTERING, "academicSessions")
-COURSE = Kinship("course", Service.ROSTERING, "courses")
-CLASS = Kinship("class", Service.ROSTERING, "classes")
-USER = Kinship("user", Service.ROSTERING, "users")
-RESOURCE = Kinship("resource", Service.RESOURCES, "resources")
-NOWHERE = "unknown"
-"""The sourcedId of a required reference to what nobody has told us; it leads nowhere."""
-
-_HREF = """'{"href":"' || {root} || '@path/' || @name || '","sourcedId":' || @quoted || ',"type":"@type"}'"""
-_UNSAFE = "'[^A-Za-z0-9._~-]'"
 _BY_ID = re.compile(r"FROM (\w+) o WHERE o\.id = (\w+)\.(\w+)")
 _BY_IDS = re.compile(r"FROM (\w+) o WHERE o\.id = ANY \(t\.(\w+)\)")
 """What one of the kinds that have an identity is found by, or several."""
-
-
-def escaped(sql: str) -> str:
-    """A sourcedId as part of a path: everything but letters, digits and -._~ as percent and two digits.
-
-    The function is asked only where it has something to do: it costs many times what the rest of a reference does.
-    """
-    return f"CASE WHEN {sql} ~ {_UNSAFE} THEN in_a_path({sql}) ELSE {sql} END"
-
-
-def reference(sql: str, to: Kinship, version: Version) -> str:
-    """SQL for a reference as JSON text; `sql` is a column with the sourcedId, and where that is NULL, so is it."""
-    return _href(escaped(sql), quoted(sql), to, version)
-
-
-def _href(name: str, quoted: str, to: Kinship, version: Version) -> str:
-    path = f"{base_of(to.service, version)}/{to.path}"
-    said = _HREF.replace("@path", path).replace("@type", to.type)
-    return said.replace("@name", name).replace("@quoted", quoted)
-
-
-def gathered(said: str, order: str) -> str:
-    """SQL for a JSON list of what is said of each row; NULL instead of an empty one."""
-    return f"'[' || string_agg({said}, ','{f' ORDER BY {order}' if order else ''}) || ']'"
-
-
-def listed(said: str, source: str, order: str) -> str:
-    """SQL for a JSON list of what is said of each row of a FROM clause."""
-    return f"(SELECT {gathered(said, order)} {source})"  # constants
-
-
-def nowhere(to: Kinship, version: Version) -> str:
-    """SQL for a reference that leads nowhere, where the standard insists on one."""
-    return _href(f"'{NOWHERE}'", f"""'"{NOWHERE}"'""", to, version)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

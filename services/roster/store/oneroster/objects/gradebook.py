@@ -3,13 +3,8 @@
 from services.roster.domain.oneroster import vocabularies as words
 from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12, Service, Version
 from services.roster.store.oneroster.description import (
-    CLASS,
-    COURSE,
-    ORG,
     RECORD,
-    SESSION,
     UNTOLD,
-    USER,
     Collection,
     Compared,
     Day,
@@ -17,15 +12,14 @@ from services.roster.store.oneroster.description import (
     Flag,
     Given,
     Kind,
-    Kinship,
     Moment,
     Number,
     Object,
     Parent,
     Reference,
     Text,
-    quoted,
 )
+from services.roster.store.oneroster.wording import CLASS, COURSE, ORG, SESSION, USER, Kinship, quoted
 
 CATEGORY = Kinship("category", Service.GRADEBOOK, "categories")
 SCORE_SCALE = Kinship("scoreScale", Service.GRADEBOOK, "scoreScales")

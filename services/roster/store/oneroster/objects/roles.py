@@ -6,15 +6,8 @@ the person alone.
 
 from services.roster.domain.oneroster import vocabularies as words
 from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12
-from services.roster.store.oneroster.description import (
-    ORG,
-    Day,
-    Parts,
-    Reference,
-    References,
-    Text,
-    escaped,
-)
+from services.roster.store.oneroster.description import Day, Parts, Reference, References, Text
+from services.roster.store.oneroster.wording import ORG, escaped
 
 _ORG = "o.sourced_id"
 _HELD = "FROM roles p WHERE p.person_id = t.id AND p.status = 'active'"

@@ -8,13 +8,7 @@ person without a role is what the enrolments say; a required reference to nobody
 from services.roster.domain.oneroster import vocabularies as words
 from services.roster.domain.oneroster.versions import ONLY_11, ONLY_12, Service, Version
 from services.roster.store.oneroster.description import (
-    CLASS,
-    COURSE,
-    ORG,
     RECORD,
-    RESOURCE,
-    SESSION,
-    USER,
     Day,
     Field,
     Flag,
@@ -27,6 +21,7 @@ from services.roster.store.oneroster.description import (
     Words,
 )
 from services.roster.store.oneroster.objects.roles import ONE_ROLE, ROLES, ROLES_ORGS, USER_IDS, USER_PROFILES
+from services.roster.store.oneroster.wording import CLASS, COURSE, ORG, RESOURCE, SESSION, USER
 
 _KIN = "o.sourced_id"
 
