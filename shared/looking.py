@@ -6,7 +6,7 @@ anybody, it finds nothing: on such a connection nobody is named between two stat
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TypeAlias
@@ -37,7 +37,7 @@ def _names_of(caller: Caller) -> tuple[str, str]:
 class Lookers:
     """The connections of those who look, each lent to one at a time."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Raw]], *, most: int) -> None:
+    def __init__(self, connect: Callable[[], Coroutine[None, None, Raw]], *, most: int) -> None:
         self._connect = connect
         self._free = asyncio.Semaphore(most)
         self._idle: list[Raw] = []
@@ -54,12 +54,24 @@ class Lookers:
     async def take(self) -> Raw:
         """A connection; whoever takes it gives it back."""
         await self._free.acquire()
+        raw = self._idle.pop() if self._idle else None
+        if raw is not None and not raw.is_closed():
+            return raw
+        connecting = asyncio.ensure_future(self._connect())
         try:
-            raw = self._idle.pop() if self._idle else None
-            return await self._connect() if raw is None or raw.is_closed() else raw
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(self._left)
+            raise
         except BaseException:
             self._free.release()
             raise
+
+    def _left(self, connecting: "asyncio.Future[Raw]") -> None:
+        """Whoever wanted this connection has gone: the next may have it. To break off would leave it to nobody."""
+        if not connecting.cancelled() and connecting.exception() is None:
+            self._idle.append(connecting.result())
+        self._free.release()
 
     def give_back(self, raw: Raw) -> None:
         """Somebody else may have it; one that is closed by now is not lent again."""

@@ -1,5 +1,6 @@
 """Who only looks is named within the statement that reads, and by nothing that outlives it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
@@ -106,6 +107,28 @@ async def test_who_found_no_connection_leaves_the_place_to_the_next(database: Da
         await Look(lookers, _caller(NORTH)).fetchrow(WHO)
     assert await Look(lookers, _caller(NORTH)).fetchrow(WHO) is not None
     await lookers.close()
+    await database.close()
+
+
+async def test_who_goes_while_a_connection_is_made_leaves_it_to_the_next(database: Database) -> None:
+    raw, slowly = await database._connected(), asyncio.Event()
+
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        await slowly.wait()
+        return raw
+
+    lookers = Lookers(connect, most=1)
+    gone = asyncio.create_task(lookers.take())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    next_one = asyncio.create_task(lookers.take())
+    slowly.set()
+
+    assert await next_one is raw
+    lookers.give_back(raw)
+    await lookers.close()
+    assert raw.is_closed()
     await database.close()
 
 
