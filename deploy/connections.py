@@ -14,10 +14,11 @@ class TooManyConnections(Exception):
 
 
 def needed(services: Sequence[Service], *, embedded: bool) -> int:
-    """The most connections these services open at once; on the embedded bus a listener reads from every producer."""
+    """The connections these services open at once, but for those of several imports and exports that happen to go on
+    at the same time; on the embedded bus a listener reads from every producer."""
     producers = len(services) - 1 if embedded else 0
     return sum(
-        service.database.pool_size
+        service.database.most_connections
         + STANDING_PER_SERVICE
         + max(1, len(service.jobs))
         + (producers if service.listens else 0)

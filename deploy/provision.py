@@ -66,10 +66,8 @@ async def provision(
 async def prepare(admin_dsn: str, databases: Sequence[ServiceDatabase]) -> dict[str, ServiceDatabase]:
     """The same for databases that are described: names, roles and passwords are theirs. Raises: TooOld."""
     async with connected(admin_dsn) as admin:
-        if admin.get_server_version().major < OLDEST:
-            raise TooOld(
-                f"the server is PostgreSQL {admin.get_server_version().major}; Trellis needs {OLDEST} or later"
-            )
+        if (version := admin.get_server_version().major) < OLDEST:
+            raise TooOld(f"the server is PostgreSQL {version}; Trellis needs {OLDEST} or later")
         for database in databases:
             await _role(admin, database.owner, _password_in(database.owner_dsn))
             await _role(admin, database.app, _password_in(database.app_dsn))

@@ -202,7 +202,7 @@ class Transaction:
 
     async def _empty(self) -> None:
         """Empty the stages that hold anything. ON COMMIT DELETE ROWS would truncate every stage of the session, used
-        or not, half a millisecond each; where few rows are, deleting them is cheaper still, and leaves no new file."""
+        or not, and make the index of its TOAST table anew; so does TRUNCATE, and few rows are sooner deleted."""
         filled = await self._raw.fetch(
             """
             SELECT name, pg_relation_size(name::regclass) <= $2 AS is_small FROM unnest($1::text[]) name
@@ -365,6 +365,11 @@ class Database:
             },
             **how,
         )
+
+    @property
+    def most_connections(self) -> int:
+        """How many it opens at once: of its pool, of those who look, and the one that is kept for bulk."""
+        return 2 * self.pool_size + _KEPT
 
     @asynccontextmanager
     async def transaction(self, caller: Caller, *, cause: str | None = None) -> AsyncIterator[Transaction]:

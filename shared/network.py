@@ -12,7 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 
 @cache
 def authorities() -> ssl.SSLContext:
-    """Whose certificates are believed. To read them takes a tenth of a second: it is done once a process."""
+    """Whose certificates are believed. They are many: they are read once a process."""
     return httpx.create_ssl_context()
 
 

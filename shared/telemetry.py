@@ -98,15 +98,14 @@ def silence(stream: TextIO) -> None:
 
 def span(name: str, *, parent: str | None = None) -> AbstractContextManager[trace.Span]:
     """A span; its parent is the one around it, or the given `traceparent`."""
-    given = parent or None
     if _kept is not False:
-        return _span(name, given)
-    return _CARRIED_ALREADY if given is None and _carried.get() is not None else _Carried(given)
+        return _span(name, parent)
+    return _CARRIED_ALREADY if not parent and _carried.get() is not None else _Carried(parent)
 
 
 @contextmanager
 def _span(name: str, given: str | None) -> Iterator[trace.Span]:
-    around = _propagator.extract({"traceparent": given}) if given is not None else context.get_current()
+    around = _propagator.extract({"traceparent": given}) if given else context.get_current()
     with _tracer.start_as_current_span(name, context=around) as made:
         yield made
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from deploy.cli.sending import bytes_of, length_of
-from shared.network import carrier
 
 if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
     import httpx
@@ -41,6 +40,8 @@ class Door:
 
     def __init__(self, url: str, key: str) -> None:
         import httpx
+
+        from shared.network import carrier
 
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(

@@ -133,7 +133,7 @@ class Conformance:
                 database=None,
                 deadline=None,
                 phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=list(HealthCheck),  # cases are made as the descriptions are, slowly or not
             )
             @given(case=operation.as_strategy())
             def ask(case: schemathesis.Case) -> None:

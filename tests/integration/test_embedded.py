@@ -23,6 +23,7 @@ from deploy.cli.door import Door, DoorError, opened
 from deploy.cli.load import Kind, Load, load
 from deploy.demo_district import load_under_key
 from tests.conftest import leave_no_process
+from tests.e2e.harness import FIRST_CLASS, ask_class
 
 RUNS = """
 import asyncio, sys
@@ -155,6 +156,12 @@ async def proposed(run: "Run") -> dict[str, Any]:
         return await door.graphql(PROPOSED)
 
 
+async def of_a_class(run: "Run") -> dict[str, Any]:
+    """Abilities and mastery of a class's students."""
+    async with opened(run.url, run.key) as door:
+        return await ask_class(door, FIRST_CLASS)
+
+
 def test_a_kill_in_the_middle_of_the_first_load_loses_nothing(recovered: Run) -> None:
     matched = asyncio.run(proposed(recovered))
 
@@ -169,6 +176,7 @@ async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     family = first.family()
     shown = await administrations(first.url, first.key)
     matched = await proposed(first)
+    known = await of_a_class(first)
 
     began = time.monotonic()
     os.killpg(first.process.pid, signal.SIGINT)  # as the terminal does: everyone in the foreground hears Ctrl-C
@@ -185,6 +193,8 @@ async def test_the_demonstration_district_survives_a_restart_with_the_same_key(
     assert matched["programme"]["proposals"]["nodes"], first.output()
     assert all(area["snapshotAt"] for area in matched["school"]["areas"])
     assert await proposed(again) == matched, "a second start changes nothing"
+    assert any(student["mastery"] for student in known.values())
+    assert await of_a_class(again) == known
     assert await administrations(empty.url, empty.key) == 0, "two platforms side by side see each other"
     with pytest.raises(DoorError, match="401"):
         await administrations(again.url, empty.key)

@@ -26,9 +26,18 @@ def test_a_listener_on_the_embedded_bus_needs_a_connection_to_every_producer() -
 
 
 def test_pools_that_fit_are_accepted() -> None:
-    check([a_service("roster", 5), a_service("mastery", 5)], 19, embedded=False)
+    check([a_service("roster", 5), a_service("mastery", 5)], 31, embedded=False)
+
+
+def test_those_who_look_and_the_one_for_bulk_are_counted_beside_the_pool() -> None:
+    small, large = a_service("roster", 5), a_service("roster", 6)
+
+    assert needed([large], embedded=False) - needed([small], embedded=False) == 2
+    assert needed([small], embedded=False) == 5 + 5 + 1 + 3
 
 
 def test_pools_larger_than_the_server_allows_are_refused_with_the_setting_to_change() -> None:
-    with pytest.raises(TooManyConnections, match=r"up to 66 connections, PostgreSQL allows 65.*TRELLIS_<SERVICE>_POOL"):
-        check([a_service("roster", 30), a_service("mastery", 30)], 68, embedded=False)
+    with pytest.raises(
+        TooManyConnections, match=r"up to 128 connections, PostgreSQL allows 127.*TRELLIS_<SERVICE>_POOL"
+    ):
+        check([a_service("roster", 30), a_service("mastery", 30)], 130, embedded=False)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from shared.joining import SMALL, Joining
 
 
@@ -23,10 +25,17 @@ class _Wire(asyncio.Transport):
         return self.closed
 
 
-async def test_a_head_leaves_with_the_body_that_follows() -> None:
-    wire = _Wire()
-    joining = Joining(wire, asyncio.get_running_loop())
+@pytest.fixture
+def wire() -> _Wire:
+    return _Wire()
 
+
+@pytest.fixture
+async def joining(wire: _Wire) -> Joining:
+    return Joining(wire, asyncio.get_running_loop())
+
+
+async def test_a_head_leaves_with_the_body_that_follows(wire: _Wire, joining: Joining) -> None:
     joining.write(b"head ")
     joining.write(b"body")
     joining.write(b"more ")
@@ -37,20 +46,14 @@ async def test_a_head_leaves_with_the_body_that_follows() -> None:
     assert wire.left == [b"head body", b"more and more"]
 
 
-async def test_what_is_long_leaves_by_itself_in_its_turn() -> None:
-    wire = _Wire()
-    joining = Joining(wire, asyncio.get_running_loop())
-
+async def test_what_is_long_leaves_by_itself_in_its_turn(wire: _Wire, joining: Joining) -> None:
     joining.write(b"head")
     joining.write(b"x" * (SMALL + 1))
 
     assert wire.left == [b"head", b"x" * (SMALL + 1)]
 
 
-async def test_what_nothing_follows_leaves_when_the_loop_comes_round() -> None:
-    wire = _Wire()
-    joining = Joining(wire, asyncio.get_running_loop())
-
+async def test_what_nothing_follows_leaves_when_the_loop_comes_round(wire: _Wire, joining: Joining) -> None:
     joining.write(b"head")
     joining.write(b"")
     joining.write(b"")
@@ -60,10 +63,7 @@ async def test_what_nothing_follows_leaves_when_the_loop_comes_round() -> None:
     assert wire.left == [b"head", b"piece"]
 
 
-async def test_what_is_held_leaves_before_the_end_and_nothing_after_it() -> None:
-    wire = _Wire()
-    joining = Joining(wire, asyncio.get_running_loop())
-
+async def test_what_is_held_leaves_before_the_end_and_nothing_after_it(wire: _Wire, joining: Joining) -> None:
     joining.write(b"head")
     joining.close()
     joining.write(b"too late")

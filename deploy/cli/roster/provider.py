@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from deploy.cli.roster.config import ProviderConfig
-from shared.network import authorities
 
 if TYPE_CHECKING:  # otherwise where it is used: half a second that commands on files need not wait
     import httpx
@@ -235,6 +234,8 @@ async def opened(
 ) -> AsyncIterator[Provider]:
     """A provider for the length of a block."""
     import httpx
+
+    from shared.network import authorities
 
     # httpx's own transport, not aiohttp's: only it can send a filter as it is, which some providers need.
     async with httpx.AsyncClient(

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type, is_leaf_type
@@ -142,6 +143,15 @@ def test_the_walk_reaches_every_field_of_the_schema() -> None:
     assert there - walked == {"Query.node"}
 
 
+def leaves_in(told: Any) -> Iterator[Any]:
+    """What an answer says, wherever in it: every value but null."""
+    if isinstance(told, dict | list):
+        for inner in told.values() if isinstance(told, dict) else told:
+            yield from leaves_in(inner)
+    elif told is not None:
+        yield told
+
+
 async def test_accountability_sees_no_result_and_changes_nothing_by_any_way(asking: Graph, world: World) -> None:
     for way in WAYS:
         answer = await asking.ask(way.question, word="accountability")
@@ -154,6 +164,7 @@ async def test_accountability_sees_no_result_and_changes_nothing_by_any_way(aski
             assert not refuses or "'FORBIDDEN'" in told, way
         elif any(name.split(".")[0] in RESULTS for name in way.names) or "Class.competencies" in way.names:
             assert {error["extensions"]["code"] for error in answer["errors"]} == {"FORBIDDEN"}, way
+            assert list(leaves_in(answer.get("data"))) == [], way
 
     assert world.partnerships.changes == []
     assert world.snapshots_due == []
